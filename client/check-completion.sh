@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check-completion.sh KTCTL COMPLETION: does the completion find words of every kind in the help texts?
+
+set -eu
+ktctl=$1
+. "$2"
+
+# complete WORD...: what stands for the last word, on one line
+complete_words() {
+    COMP_WORDS=("$ktctl" "$@")
+    COMP_CWORD=$#
+    _ktctl "$ktctl"
+    echo "${COMPREPLY[*]}"
+}
+
+expect() {
+    local want=$1 got
+    shift
+    got=$(complete_words "$@")
+    if [[ $got != "$want" ]]; then
+        echo "ktctl $*: completes to '$got', not '$want'" >&2
+        exit 1
+    fi
+}
+
+expect 'add-cgroup' add
+expect 'teardown topology' t
+expect 'status' --session stat
+expect '--cpuset --cpuset-mems' add-cgroup a --cpus
+expect '--param' add-cgroup a --par
+expect '--nice --no-legend --numa-node' add-cgroup a --n
+expect '--dry-run' apply f --dry
+expect '--timeout' --time
+expect '' add-cgroup a --work-type ''
+expect '' status --cpu
+expect 'end-step' help end
+expect "$2" --session apply "$2"
+expect "$2" end-step --report "$2"
+expect "$2" end-step --report = "$2"
+
+# Every option of the vocabulary that the help shows must be found.
+listed=$("$ktctl" help add-cgroup | grep -c '^  --')
+found=$(_ktctl_options "$ktctl" add-cgroup | wc -l)
+twice=5 # nice comm uid gid numa-node stand in two lists
+if ((found + twice != listed)); then
+    echo "help lists $listed options, the completion finds $found" >&2
+    exit 1
+fi

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "options.h"
+
+#include "failure.h"
+
+enum { HELP_INDENT = 2, HELP_LEFT = 30 };
+
+/* The bash completion reads these texts: the verbs below "Verbs:", options as two-blank lines that begin with
+ * dashes, with the placeholder of a value behind one blank. */
+static void print_row(FILE *out, const char *name, const char *argument, const char *help) {
+        g_autofree char *left = g_strconcat(name, argument ? " " : "", argument, NULL);
+
+        fprintf(out, "%*s%-*s %s\n", HELP_INDENT, "", HELP_LEFT - HELP_INDENT, left, help);
+}
+
+static void print_options(FILE *out, unsigned mask) {
+        for (OptionId id = 0; id < OPTION_COUNT; id++) {
+                g_autofree char *name = g_strconcat("--", options[id].name, NULL);
+                if (mask & OPTION_BIT(id))
+                        print_row(out, name, options[id].argument, options[id].help);
+        }
+}
+
+static void print_words(FILE *out, bool of_work) {
+        for (size_t i = 0; i < vocabulary_count; i++) {
+                g_autofree char *word = definition_option_name(&vocabulary[i]);
+                g_autofree char *name = g_strconcat("--", word, NULL);
+                if (word && definition_word_is_of_work(&vocabulary[i]) == of_work)
+                        print_row(out, name, vocabulary[i].argument, vocabulary[i].help);
+        }
+}
+
+static void print_globals(FILE *out) {
+        fputs("\nGlobal options, before or after the verb:\n", out);
+        print_options(out, GLOBAL_OPTIONS);
+}
+
+void help_print(FILE *out, const Verb *verbs) {
+        static const char *const exits[] = {
+                [KTCTL_OK] = "done",
+                [KTCTL_FAILED] = "the daemon refused, or the call failed",
+                [KTCTL_USAGE] = "wrong command line; nothing was sent",
+                [KTCTL_UNREACHABLE] = "the daemon cannot be reached",
+                [KTCTL_INCOMPLETE] = "step ended or torn down, but some worker did not complete",
+        };
+
+        fputs("Usage: ktctl [OPTIONS] VERB [ARGUMENTS] [OPTIONS]\n\n"
+              "Makes cgroups with synthetic workers through ktsetupd, and collects their reports.\n\nVerbs:\n",
+              out);
+        for (const Verb *v = verbs; v->name; v++)
+                print_row(out, v->name, *v->arguments ? v->arguments : NULL, v->help);
+        print_globals(out);
+        fputs("\nExit codes:\n", out);
+        for (size_t i = 0; i < G_N_ELEMENTS(exits); i++)
+                fprintf(out, "  %zu  %s\n", i, exits[i]);
+        fputs("\n'ktctl help VERB' lists the options of a verb. See ktctl(1).\n", out);
+}
+
+void help_print_verb(FILE *out, const Verb *verb) {
+        fprintf(out, "Usage: ktctl %s%s%s\n\n%c%s.\n", verb->name, *verb->arguments ? " " : "", verb->arguments,
+                g_ascii_toupper(verb->help[0]), verb->help + 1);
+        if (verb->options) {
+                fputs("\nOptions:\n", out);
+                print_options(out, verb->options);
+        }
+        if (verb->definition) {
+                fputs("\nOptions of the cgroup:\n", out);
+                print_words(out, false);
+                fputs("\nOptions of a worker group; each further --work-type starts another group:\n", out);
+                print_words(out, true);
+                fputs("\nAn option that stands in both lists is a default for all groups before the first "
+                      "--work-type,\nand that group's own after a --work-type.\n",
+                      out);
+        }
+        print_globals(out);
+}

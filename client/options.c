@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "options.h"
+
+#include "common/suggest.h"
+#include "names.h"
+
+#include <string.h>
+
+/* Not getopt_long(): which options there are depends on the verb, which may come after some of them; the order of
+ * a definition's options has a meaning; and getopt's abbreviations would make each new word of the vocabulary
+ * break somebody's script. */
+
+enum { TIMEOUT_DEFAULT = 90, TIMEOUT_MAX = 24 * 60 * 60 }; /* seconds */
+
+const Option options[OPTION_COUNT] = {
+        [OPTION_SYSTEM] = { "system", NULL, "use the system bus (default)" },
+        [OPTION_SESSION] = { "session", NULL, "use the session bus" },
+        [OPTION_ADDRESS] = { "address", "ADDRESS", "use the bus at this D-Bus address" },
+        [OPTION_SCENARIO] = { "scenario", "NAME", "scenario to act on (default: " KT_DEFAULT_SCENARIO ")" },
+        [OPTION_JSON] = { "json", NULL, "print the daemon's JSON; errors are JSON too" },
+        [OPTION_TIMEOUT] = { "timeout", "SECONDS", "how long to wait for an answer (default: 90)" },
+        [OPTION_NO_LEGEND] = { "no-legend", NULL, "no column headings, no summary lines" },
+        [OPTION_HELP] = { "help", NULL, "print help, of the verb if there is one" },
+        [OPTION_VERSION] = { "version", NULL, "print the version of ktctl" },
+        [OPTION_BACKDROP] = { "backdrop", NULL, "make it part of the backdrop, which outlives the step" },
+        [OPTION_DRY_RUN] = { "dry-run", NULL, "print what would be done" },
+        [OPTION_LIMITS] = { "limits", NULL, "print the knobs of each cgroup too" },
+        [OPTION_REPORT] = { "report", "FILE", "save the report, as JSON" },
+};
+
+typedef struct Parser {
+        Invocation *invocation;
+        char *const *next; /* argument not read yet */
+} Parser;
+
+G_GNUC_PRINTF(3, 4)
+static bool refuse(GError **error, int code, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        if (error)
+                *error = g_error_new_valist(G_OPTION_ERROR, code, format, ap);
+        va_end(ap);
+        return false;
+}
+
+bool invocation_has(const Invocation *i, OptionId id) {
+        return i->values[id];
+}
+
+const char *invocation_scenario(const Invocation *i) {
+        return i->values[OPTION_SCENARIO] ?: KT_DEFAULT_SCENARIO;
+}
+
+void invocation_free(Invocation *i) {
+        if (!i)
+                return;
+        g_ptr_array_unref(i->arguments);
+        definition_free(i->definition);
+        g_free(i);
+}
+
+static const char *nth_verb(size_t i, const void *context) {
+        return ((const Verb *) context)[i].name;
+}
+
+const Verb *verb_find(const Verb *verbs, const char *name, GError **error) {
+        const char *near;
+        size_t n;
+
+        for (n = 0; verbs[n].name; n++)
+                if (g_str_equal(verbs[n].name, name))
+                        return &verbs[n];
+        near = suggest_name(name, nth_verb, n, verbs);
+        refuse(error, G_OPTION_ERROR_FAILED, near ? "unknown verb '%s'; did you mean '%s'?" : "unknown verb '%s'",
+               name, near);
+        return NULL;
+}
+
+/* ---- one option ---- */
+
+static unsigned allowed_options(const Verb *verb) {
+        return GLOBAL_OPTIONS | (verb ? verb->options : 0);
+}
+
+static OptionId find_option(const Verb *verb, const char *name) {
+        for (OptionId id = 0; id < OPTION_COUNT; id++)
+                if (allowed_options(verb) & OPTION_BIT(id) && g_str_equal(options[id].name, name))
+                        return id;
+        return OPTION_COUNT;
+}
+
+static const char *nth_text(size_t i, const void *context) {
+        return g_ptr_array_index((GPtrArray *) context, i);
+}
+
+/* The option that an unknown one was meant to be; the caller frees it. */
+static char *near_option(const Verb *verb, const char *name) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+        for (OptionId id = 0; id < OPTION_COUNT; id++)
+                if (allowed_options(verb) & OPTION_BIT(id))
+                        g_ptr_array_add(names, g_strdup(options[id].name));
+        for (size_t i = 0; verb && verb->definition && i < vocabulary_count; i++) {
+                char *word = definition_option_name(&vocabulary[i]);
+                if (word)
+                        g_ptr_array_add(names, word);
+        }
+        return g_strdup(suggest_name(name, nth_text, names->len, names));
+}
+
+static bool refuse_unknown(const Verb *verb, const char *name, GError **error) {
+        g_autofree char *near = near_option(verb, name);
+
+        if (near)
+                return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option --%s; did you mean --%s?",
+                              name, near);
+        if (verb)
+                return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "%s has no option --%s", verb->name, name);
+        return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION,
+                      "--%s is not an option of every verb; options of one verb stand after it", name);
+}
+
+/* The value after '=', or else the next argument. */
+static const char *take_value(Parser *p, const char *name, const char *sign, GError **error) {
+        if (sign)
+                return sign + 1;
+        if (*p->next)
+                return *p->next++;
+        refuse(error, G_OPTION_ERROR_BAD_VALUE, "--%s needs a value", name);
+        return NULL;
+}
+
+/* `text` is the argument without its two dashes. */
+static bool parse_option(Parser *p, const char *text, GError **error) {
+        Invocation *i = p->invocation;
+        const char *sign = strchr(text, '='), *value = "";
+        g_autofree char *name = sign ? g_strndup(text, sign - text) : g_strdup(text);
+        OptionId id = find_option(i->verb, name);
+        bool is_word = id == OPTION_COUNT && i->verb && i->verb->definition && definition_has_option(name);
+
+        if (id == OPTION_COUNT && !is_word)
+                return refuse_unknown(i->verb, name, error);
+        if (is_word || options[id].argument) {
+                value = take_value(p, name, sign, error);
+                if (!value)
+                        return false;
+        } else if (sign)
+                return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--%s takes no value", name);
+
+        if (is_word)
+                return definition_set(i->definition, name, value, error);
+        i->values[id] = value;
+        return true;
+}
+
+/* ---- a command line ---- */
+
+static bool parse_argument(Parser *p, const char *text, GError **error) {
+        Invocation *i = p->invocation;
+
+        if (i->verb) {
+                g_ptr_array_add(i->arguments, (gpointer) text);
+                return true;
+        }
+        i->verb = verb_find(i->verbs, text, error);
+        return i->verb;
+}
+
+static bool parse_all(Parser *p, GError **error) {
+        bool options_ended = false;
+
+        while (*p->next) {
+                const char *text = *p->next++;
+
+                if (options_ended || text[0] != '-' || !text[1]) {
+                        if (!parse_argument(p, text, error))
+                                return false;
+                } else if (g_str_equal(text, "--"))
+                        options_ended = true;
+                else if (g_str_equal(text, "-h"))
+                        p->invocation->values[OPTION_HELP] = "";
+                else if (g_str_has_prefix(text, "--")) {
+                        if (!parse_option(p, text + 2, error))
+                                return false;
+                } else
+                        return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option %s", text);
+        }
+        return true;
+}
+
+static bool check_arguments(const Invocation *i, GError **error) {
+        const Verb *verb = i->verb;
+
+        if (!verb || i->values[OPTION_HELP])
+                return true;
+        if (i->arguments->len < verb->min_arguments)
+                return refuse(error, G_OPTION_ERROR_FAILED, "%s: too few arguments; usage: ktctl %s%s%s",
+                              verb->name, verb->name, *verb->arguments ? " " : "", verb->arguments);
+        if (i->arguments->len > verb->max_arguments)
+                return refuse(error, G_OPTION_ERROR_FAILED, "%s: argument '%s' is one too many; usage: ktctl %s%s%s",
+                              verb->name, (char *) g_ptr_array_index(i->arguments, verb->max_arguments),
+                              verb->name, *verb->arguments ? " " : "", verb->arguments);
+        return true;
+}
+
+static bool check_values(Invocation *i, GError **error) {
+        const char *timeout = i->values[OPTION_TIMEOUT];
+        guint64 seconds = TIMEOUT_DEFAULT;
+
+        if (timeout && !g_ascii_string_to_unsigned(timeout, 10, 1, TIMEOUT_MAX, &seconds, NULL))
+                return refuse(error, G_OPTION_ERROR_BAD_VALUE,
+                              "--timeout '%s': needs whole seconds, 1 to %d", timeout, TIMEOUT_MAX);
+        i->timeout_us = seconds * G_USEC_PER_SEC;
+        if (!!i->values[OPTION_SYSTEM] + !!i->values[OPTION_SESSION] + !!i->values[OPTION_ADDRESS] > 1)
+                return refuse(error, G_OPTION_ERROR_BAD_VALUE,
+                              "only one of --system, --session and --address can be used");
+        if (!*invocation_scenario(i) || !g_utf8_validate(invocation_scenario(i), -1, NULL))
+                return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--scenario: not a name");
+        return true;
+}
+
+Invocation *invocation_parse(const Verb *verbs, char *const *argv, GError **error) {
+        g_autoptr(Invocation) i = g_new0(Invocation, 1);
+        Parser parser = { .invocation = i, .next = argv[0] ? argv + 1 : argv };
+
+        i->verbs = verbs;
+        i->arguments = g_ptr_array_new();
+        i->definition = definition_new();
+        if (!parse_all(&parser, error) || !check_arguments(i, error) || !check_values(i, error))
+                return NULL;
+        return g_steal_pointer(&i);
+}

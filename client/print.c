@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "print.h"
+
+#include "cells.h"
+#include "members.h"
+#include "table.h"
+
+#include <inttypes.h>
+
+void print_json(FILE *out, JsonNode *node) {
+        g_autofree char *text = json_to_string(node, TRUE);
+
+        fprintf(out, "%s\n", text);
+}
+
+/* ---- status ---- */
+
+static const Column state_columns[] = {
+        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
+        { "SLOT", 0, "slot", cell_text, 0, false },
+        { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false },
+        { "WORK", 1, "work_type", cell_text, SCOLS_FL_TRUNC, false },
+        { "PID", 2, "pid", cell_count, SCOLS_FL_RIGHT, false },
+        { "STATE", 2, "state", cell_text, 0, false },
+        { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false },
+        { "WORK-UNITS", 2, "work_units", cell_count, SCOLS_FL_RIGHT, false },
+};
+
+static const Column limit_columns[] = {
+        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
+        { "KNOB", 1, "knob", cell_text, 0, false },
+        { "VALUE", 1, "value", cell_text, SCOLS_FL_TRUNC, false },
+};
+
+static guint count_workers(JsonArray *cgroups) {
+        guint workers = 0;
+
+        for (guint i = 0; i < array_length(cgroups); i++) {
+                JsonArray *works = member_array(node_object(json_array_get_element(cgroups, i)), "works");
+                for (guint j = 0; j < array_length(works); j++)
+                        workers += array_length(
+                                member_array(node_object(json_array_get_element(works, j)), "workers"));
+        }
+        return workers;
+}
+
+/* limits:{KNOB: VALUE} as the list of objects that a table is made from. */
+static JsonArray *knobs_of(JsonObject *cgroup) {
+        JsonObject *limits = member_object(cgroup, "limits");
+        JsonArray *knobs = json_array_new();
+        JsonObjectIter iter;
+        const char *knob;
+        JsonNode *value;
+
+        if (!limits)
+                return knobs;
+        json_object_iter_init_ordered(&iter, limits);
+        while (json_object_iter_next_ordered(&iter, &knob, &value)) {
+                JsonObject *row = json_object_new();
+                json_object_set_string_member(row, "knob", knob);
+                json_object_set_member(row, "value", json_object_dup_member(limits, knob));
+                json_array_add_object_element(knobs, row);
+        }
+        return knobs;
+}
+
+static void print_limits(FILE *out, JsonArray *cgroups, bool legend) {
+        const Table table = { limit_columns, G_N_ELEMENTS(limit_columns), { "cgroups", "knobs" }, legend };
+        g_autoptr(JsonArray) rows = json_array_new();
+
+        for (guint i = 0; i < array_length(cgroups); i++) {
+                JsonObject *cgroup = node_object(json_array_get_element(cgroups, i));
+                g_autoptr(JsonArray) knobs = knobs_of(cgroup);
+                JsonObject *row;
+
+                if (array_length(knobs) == 0)
+                        continue;
+                row = json_object_new();
+                json_object_set_string_member(row, "name", member_text(cgroup, "name") ?: "");
+                json_object_set_array_member(row, "knobs", g_steal_pointer(&knobs));
+                json_array_add_object_element(rows, row);
+        }
+        if (array_length(rows) == 0)
+                return;
+        fputc('\n', out);
+        table_print(out, &table, rows);
+}
+
+void print_state(FILE *out, JsonObject *state, bool limits, bool legend) {
+        const Table table = {
+                state_columns, G_N_ELEMENTS(state_columns), { "cgroups", "works", "workers" }, legend
+        };
+        JsonArray *cgroups = member_array(state, "cgroups");
+        const char *scenario = member_text(state, "scenario") ?: "";
+        uint64_t step = member_count(state, "step_index");
+        guint workers = count_workers(cgroups);
+
+        if (array_length(cgroups) == 0) {
+                if (legend)
+                        fprintf(out, "Scenario %s, step %" PRIu64 ": no cgroups.\n", scenario, step);
+                return;
+        }
+        table_print(out, &table, cgroups);
+        if (limits)
+                print_limits(out, cgroups, legend);
+        if (legend)
+                fprintf(out, "\nScenario %s, step %" PRIu64 ": %u cgroup%s, %u worker%s.\n", scenario, step,
+                        array_length(cgroups), plural(array_length(cgroups)), workers, plural(workers));
+}
+
+/* ---- topology ---- */
+
+static const Column llc_columns[] = {
+        { "LLC", 0, "index", cell_count, SCOLS_FL_RIGHT, false },
+        { "CPUS", 0, "cpus", cell_text, SCOLS_FL_TRUNC, false },
+        { "NODE", 0, "numa_node", cell_count, SCOLS_FL_RIGHT, false },
+        { "SIZE", 0, "size_kib", cell_kib, SCOLS_FL_RIGHT, true },
+};
+
+static const Column node_columns[] = {
+        { "NODE", 0, "id", cell_count, SCOLS_FL_RIGHT, false },
+        { "CPUS", 0, "cpus", cell_text, SCOLS_FL_TRUNC, false },
+        { "MEMORY", 0, "total_kib", cell_kib, SCOLS_FL_RIGHT, true },
+        { "DISTANCES", 0, "distances", cell_list, 0, true },
+};
+
+/* Copies of the nodes, each with its row of the distance matrix. */
+static JsonArray *nodes_with_distances(JsonArray *nodes, JsonArray *distances) {
+        JsonArray *rows = json_array_new();
+
+        for (guint i = 0; i < array_length(nodes); i++) {
+                JsonObject *node = node_object(json_array_get_element(nodes, i)), *row = json_object_new();
+                g_autoptr(GList) keys = node ? json_object_get_members(node) : NULL;
+
+                for (GList *k = keys; k; k = k->next)
+                        json_object_set_member(row, k->data, json_object_dup_member(node, k->data));
+                if (i < array_length(distances))
+                        json_object_set_member(row, "distances", json_array_dup_element(distances, i));
+                json_array_add_object_element(rows, row);
+        }
+        return rows;
+}
+
+void print_topology(FILE *out, JsonObject *topology, bool legend) {
+        const Table llcs = { llc_columns, G_N_ELEMENTS(llc_columns), { "llcs" }, legend };
+        const Table nodes = { node_columns, G_N_ELEMENTS(node_columns), { "numa_nodes" }, legend };
+        g_autoptr(JsonArray) rows = nodes_with_distances(member_array(topology, "numa_nodes"),
+                                                         member_array(topology, "distances"));
+
+        fprintf(out, "CPUs %s, usable %s\n\n", member_text(topology, "cpus") ?: "unknown",
+                member_text(topology, "usable") ?: "unknown");
+        table_print(out, &llcs, member_array(topology, "llcs"));
+        fputc('\n', out);
+        table_print(out, &nodes, rows);
+}
+
+/* ---- what was made, or would be ---- */
+
+static const Column result_columns[] = {
+        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
+        { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false },
+        { "WORK", 1, "work_type", cell_text, 0, false },
+        { "WORKERS", 1, "workers", cell_count, SCOLS_FL_RIGHT, false },
+        { "PIDS", 1, "pids", cell_ranges, SCOLS_FL_TRUNC, true },
+        { "CPUS", 1, "cpus", cell_text, SCOLS_FL_TRUNC, true },
+        { "PLACEMENT", 1, "placement", cell_text, 0, true },
+        { "PATH", 0, "path", cell_text, SCOLS_FL_TRUNC, true },
+};
+
+void print_results(FILE *out, JsonArray *cgroups, bool legend) {
+        const Table table = { result_columns, G_N_ELEMENTS(result_columns), { "cgroups", "works" }, legend };
+
+        table_print(out, &table, cgroups);
+}
+
+/* Of a whole action: what it does to the path. */
+static char *cell_effect(JsonNode *node) {
+        JsonObject *action = node_object(node);
+        const char *type = member_text(action, "work_type"), *cpus = member_text(action, "cpus");
+        const char *value = member_text(action, "value");
+
+        if (type && cpus && *cpus)
+                return g_strdup_printf("%" PRIu64 " x %s on CPUs %s", member_count(action, "workers"), type,
+                                       cpus);
+        if (type)
+                return g_strdup_printf("%" PRIu64 " x %s", member_count(action, "workers"), type);
+        return value && !*value ? g_strdup("\"\"") : cell_text(member_at(action, "value"));
+}
+
+static const Column action_columns[] = {
+        { "ACTION", 0, "action", cell_text, 0, false },
+        { "PATH", 0, "path", cell_text, 0, false },
+        { "EFFECT", 0, "", cell_effect, 0, true },
+};
+
+void print_plan(FILE *out, JsonArray *cgroups) {
+        const Table table = { action_columns, G_N_ELEMENTS(action_columns), { "actions" }, false };
+        g_autoptr(JsonArray) all = json_array_new();
+
+        for (guint i = 0; i < array_length(cgroups); i++) {
+                JsonArray *actions = member_array(node_object(json_array_get_element(cgroups, i)), "actions");
+                for (guint j = 0; j < array_length(actions); j++)
+                        json_array_add_element(all, json_array_dup_element(actions, j));
+        }
+        table_print(out, &table, all);
+}
+
+/* ---- version ---- */
+
+void print_version(FILE *out, JsonObject *properties) {
+        static const struct {
+                const char *label;
+                const char *key;
+        } rows[] = {
+                { "ktctl", "ktctl" },
+                { "ktsetupd", "Version" },
+                { "cgroup root", "CgroupRoot" },
+                { "controllers", "Controllers" },
+                { "kernel quirks", "KernelQuirks" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                JsonNode *node = member_at(properties, rows[i].key);
+                g_autofree char *text = node && JSON_NODE_HOLDS_ARRAY(node) ? cell_list(node) : cell_text(node);
+                fprintf(out, "%-14s %s\n", rows[i].label, text && *text ? text : "-");
+        }
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "service.h"
+
+#include <errno.h>
+#include <systemd/sd-journal.h>
+
+#include "../common/cleanup.h"
+#include "../common/error.h"
+#include "../common/memfd.h"
+#include "../model/json-text.h"
+#include "../run/report.h"
+#include "bus-error.h"
+#include "bus-json.h"
+#include "names.h"
+
+struct ScenarioObject {
+        Service *service;
+        Scenario *scenario;
+        Runner *runner;
+        char *path;
+        sd_bus_slot *slot;
+        sd_event_source
+                *announce; /* PropertiesChanged goes out once a turn of the loop, however much happened */
+};
+
+/* ---- arguments ---- */
+
+/* The next argument as a value tree. A message that has no such form is the caller's error. */
+static JsonNode *read_argument(sd_bus_message *call, const char *name, GError **error) {
+        g_autofree char *path = NULL;
+        JsonNode *node = NULL;
+        int r = bus_json_read(call, &node, &path);
+
+        if (r >= 0)
+                return node;
+        if (r == -ENOTUNIQ)
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "%s: the key '%s' is given twice",
+                            name, path);
+        else
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                            "%s%s%s: only text, numbers, booleans, lists and dictionaries with text keys "
+                            "have a meaning "
+                            "here, nested at most 16 deep",
+                            name, path ? "." : "", path ?: "");
+        return NULL;
+}
+
+static bool read_options(sd_bus_message *call, ApplyOptions *ret, GError **error) {
+        g_autoptr(JsonNode) node = read_argument(call, "options", error);
+
+        return node && decode_apply_options(node, ret, error);
+}
+
+/* ---- answers ---- */
+
+static void answer_error(sd_bus_message *call, const GError *error) {
+        sd_journal_print(LOG_NOTICE, "%s refused: %s", sd_bus_message_get_member(call), error->message);
+        bus_error_reply(call, error);
+}
+
+static void send_reply(sd_bus_message *call, sd_bus_message *reply, int r) {
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        if (r < 0)
+                sd_bus_reply_method_errno(call, r, NULL);
+}
+
+static void answer_add(Operation *op, const GError *error, void *userdata) {
+        sd_bus_message *call = userdata;
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r;
+
+        if (error) {
+                answer_error(call, error);
+                return;
+        }
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = bus_json_append_object(reply, json_array_get_object_element(op->results, 0));
+        send_reply(call, reply, r);
+}
+
+static void answer_setup(Operation *op, const GError *error, void *userdata) {
+        sd_bus_message *call = userdata;
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r;
+
+        if (error) {
+                answer_error(call, error);
+                return;
+        }
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = bus_json_append_objects(reply, op->results);
+        send_reply(call, reply, r);
+}
+
+static void answer_json(Operation *op, const GError *error, void *userdata) {
+        sd_bus_message *call = userdata;
+        g_autoptr(JsonNode) root = NULL;
+        g_autoptr(JsonObject) object = NULL;
+        g_autofree char *text = NULL;
+
+        if (error) {
+                answer_error(call, error);
+                return;
+        }
+        object = json_object_new();
+        json_object_set_array_member(object, "cgroups", json_array_ref(op->results));
+        root = json_node_init_object(json_node_alloc(), object);
+        text = json_to_string(root, FALSE);
+        sd_bus_reply_method_return(call, "s", text);
+}
+
+static void answer_end(Operation *op, const GError *error, void *userdata) {
+        sd_bus_message *call = userdata;
+        g_autoptr(sd_bus_message) reply = NULL;
+        g_autofree char *text = NULL;
+        g_auto(AutoFd) fd = -1;
+        int r;
+
+        if (error) {
+                answer_error(call, error);
+                return;
+        }
+        text = json_to_string(op->report, FALSE);
+        fd = memfd_new_sealed("ktsetup-report", text, strlen(text));
+        r = fd < 0 ? fd : sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = bus_json_append_object(reply, op->summary);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "h", fd);
+        send_reply(call, reply, r);
+}
+
+/* ---- methods ---- */
+
+static void unref_message(void *message) {
+        sd_bus_message_unref(message);
+}
+
+static Operation *new_operation(sd_bus_message *call, OperationKind kind, OperationDone done) {
+        return operation_new(kind, done, sd_bus_message_ref(call), unref_message);
+}
+
+static int submit_definitions(ScenarioObject *o, sd_bus_message *call, GPtrArray *defs,
+                              const ApplyOptions *options, OperationDone done) {
+        Operation *op = new_operation(call, OPERATION_APPLY, done);
+
+        op->defs = defs;
+        op->options = *options;
+        runner_submit(o->runner, op);
+        return 1;
+}
+
+static int add_cgroup_def(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
+        ScenarioObject *o = userdata;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) node = read_argument(call, "definition", &error);
+        ApplyOptions options;
+        CgroupDef *def = NULL;
+        GPtrArray *defs;
+
+        service_touch(o->service);
+        if (node)
+                def = decode_definition(node, "", &error);
+        if (!def)
+                return bus_error_set(ret_error, error);
+        defs = g_ptr_array_new_with_free_func((GDestroyNotify)cgroup_def_free);
+        g_ptr_array_add(defs, def);
+        if (!read_options(call, &options, &error)) {
+                g_ptr_array_unref(defs);
+                return bus_error_set(ret_error, error);
+        }
+        return submit_definitions(o, call, defs, &options, answer_add);
+}
+
+static int apply_setup(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
+        ScenarioObject *o = userdata;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) node = read_argument(call, "definitions", &error);
+        g_autoptr(GPtrArray) defs = NULL;
+        ApplyOptions options;
+
+        service_touch(o->service);
+        if (node)
+                defs = decode_definitions(node, "definitions", &error);
+        if (!defs || !read_options(call, &options, &error))
+                return bus_error_set(ret_error, error);
+        return submit_definitions(o, call, g_steal_pointer(&defs), &options, answer_setup);
+}
+
+static GPtrArray *read_document(const Service *s, sd_bus_message *call, GError **error) {
+        g_autoptr(JsonNode) node = NULL;
+        const char *text;
+        size_t size;
+
+        if (sd_bus_message_read(call, "s", &text) < 0) {
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                            "the document cannot be read from the message");
+                return NULL;
+        }
+        size = strlen(text);
+        if (size > s->config->max_document_bytes) {
+                g_set_error(error, KT_ERROR, KT_ERROR_LIMIT_EXCEEDED,
+                            "the document has %zu bytes; MaxDocumentBytes in the configuration allows "
+                            "%" G_GUINT64_FORMAT,
+                            size, s->config->max_document_bytes);
+                return NULL;
+        }
+        node = json_text_parse(text, size, error);
+        return node ? decode_document(node, error) : NULL;
+}
+
+static int apply_json(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
+        ScenarioObject *o = userdata;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) defs = read_document(o->service, call, &error);
+        ApplyOptions options;
+
+        service_touch(o->service);
+        if (!defs || !read_options(call, &options, &error))
+                return bus_error_set(ret_error, error);
+        return submit_definitions(o, call, g_steal_pointer(&defs), &options, answer_json);
+}
+
+static int end_step(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
+        ScenarioObject *o = userdata;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) options = read_argument(call, "options", &error);
+
+        service_touch(o->service);
+        if (!options || !decode_no_options(options, &error))
+                return bus_error_set(ret_error, error);
+        runner_submit(o->runner, new_operation(call, OPERATION_END_STEP, answer_end));
+        return 1;
+}
+
+static int teardown(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
+        ScenarioObject *o = userdata;
+
+        service_touch(o->service);
+        runner_submit(o->runner, new_operation(call, OPERATION_TEARDOWN, answer_end));
+        return 1;
+}
+
+static int get_state(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
+        ScenarioObject *o = userdata;
+        g_autofree char *root = runner_root(o->runner);
+        g_autoptr(JsonNode) state = report_state(o->scenario, root);
+        g_autofree char *text = json_to_string(state, FALSE);
+
+        service_touch(o->service);
+        return sd_bus_reply_method_return(call, "s", text);
+}
+
+/* ---- properties ---- */
+
+static int get_step_index(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
+                          G_GNUC_UNUSED const char *interface, G_GNUC_UNUSED const char *property,
+                          sd_bus_message *reply, void *userdata, G_GNUC_UNUSED sd_bus_error *error) {
+        return sd_bus_message_append(reply, "u", ((ScenarioObject *)userdata)->scenario->step_index);
+}
+
+static int get_cgroups(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
+                       G_GNUC_UNUSED const char *interface, G_GNUC_UNUSED const char *property,
+                       sd_bus_message *reply, void *userdata, G_GNUC_UNUSED sd_bus_error *error) {
+        const Scenario *s = ((ScenarioObject *)userdata)->scenario;
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+
+        for (guint i = 0; r >= 0 && i < s->cgroups->len; i++) {
+                const CgroupState *c = s->cgroups->pdata[i];
+                if (!c->implicit)
+                        r = sd_bus_message_append(reply, "s", c->name);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_workers(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
+                       G_GNUC_UNUSED const char *interface, G_GNUC_UNUSED const char *property,
+                       sd_bus_message *reply, void *userdata, G_GNUC_UNUSED sd_bus_error *error) {
+        return sd_bus_message_append(reply, "u",
+                                     scenario_live_workers(((ScenarioObject *)userdata)->scenario));
+}
+
+static const sd_bus_vtable scenario_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("AddCgroupDef", SD_BUS_ARGS("a{sv}", definition, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", result), add_cgroup_def, 0),
+        SD_BUS_METHOD_WITH_ARGS("ApplySetup", SD_BUS_ARGS("aa{sv}", definitions, "a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", results), apply_setup, 0),
+        SD_BUS_METHOD_WITH_ARGS("ApplyJSON", SD_BUS_ARGS("s", document, "a{sv}", options),
+                                SD_BUS_RESULT("s", results), apply_json, 0),
+        SD_BUS_METHOD_WITH_ARGS("EndStep", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", summary, "h", report), end_step, 0),
+        SD_BUS_METHOD_WITH_ARGS("Teardown", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", summary, "h", report),
+                                teardown, 0),
+        SD_BUS_METHOD_WITH_ARGS("GetState", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state), get_state,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("CgroupAdded", SD_BUS_ARGS("s", name, "s", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("CgroupRemoved", SD_BUS_ARGS("s", name, "s", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("WorkerExited", SD_BUS_ARGS("s", cgroup, "u", pid, "a{sv}", info), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("StepEnded", SD_BUS_ARGS("u", step_index, "a{sv}", summary), 0),
+        SD_BUS_PROPERTY("StepIndex", "u", get_step_index, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Cgroups", "as", get_cgroups, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Workers", "u", get_workers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END,
+};
+
+/* ---- signals ---- */
+
+static void on_cgroup_added(void *userdata, const char *name, const char *path) {
+        ScenarioObject *o = userdata;
+
+        sd_bus_emit_signal(o->service->bus, o->path, KT_SCENARIO_INTERFACE, "CgroupAdded", "ss", name, path);
+}
+
+static void on_cgroup_removed(void *userdata, const char *name, const char *path) {
+        ScenarioObject *o = userdata;
+
+        sd_bus_emit_signal(o->service->bus, o->path, KT_SCENARIO_INTERFACE, "CgroupRemoved", "ss", name,
+                           path);
+}
+
+static void send_signal(ScenarioObject *o, sd_bus_message *m, int r) {
+        if (r >= 0)
+                r = sd_bus_send(o->service->bus, m, NULL);
+        if (r < 0)
+                sd_journal_print(LOG_WARNING, "a signal of scenario %s was lost: %s", o->scenario->name,
+                                 g_strerror(-r));
+}
+
+static void on_worker_exited(void *userdata, const char *cgroup, int pid, JsonObject *info) {
+        ScenarioObject *o = userdata;
+        g_autoptr(sd_bus_message) m = NULL;
+        int r = sd_bus_message_new_signal(o->service->bus, &m, o->path, KT_SCENARIO_INTERFACE,
+                                          "WorkerExited");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "su", cgroup, (uint32_t)pid);
+        if (r >= 0)
+                r = bus_json_append_object(m, info);
+        send_signal(o, m, r);
+}
+
+static void on_step_ended(void *userdata, unsigned step_index, JsonObject *summary) {
+        ScenarioObject *o = userdata;
+        g_autoptr(sd_bus_message) m = NULL;
+        int r = sd_bus_message_new_signal(o->service->bus, &m, o->path, KT_SCENARIO_INTERFACE, "StepEnded");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "u", step_index);
+        if (r >= 0)
+                r = bus_json_append_object(m, summary);
+        send_signal(o, m, r);
+}
+
+static void on_quirks_found(void *userdata, unsigned quirks) {
+        ScenarioObject *o = userdata;
+
+        if (quirks && quirks != o->service->quirks)
+                sd_journal_print(LOG_NOTICE, "kernel quirks found: %#x, see org.ktstr.Setup1(5)", quirks);
+        manager_set_quirks(o->service, quirks);
+}
+
+static int on_announce(G_GNUC_UNUSED sd_event_source *source, void *userdata) {
+        ScenarioObject *o = userdata;
+
+        sd_bus_emit_properties_changed(o->service->bus, o->path, KT_SCENARIO_INTERFACE, "StepIndex",
+                                       "Cgroups", "Workers", NULL);
+        return 0;
+}
+
+static void on_changed(void *userdata) {
+        ScenarioObject *o = userdata;
+
+        if (o->announce)
+                sd_event_source_set_enabled(o->announce, SD_EVENT_ONESHOT);
+        service_touch(o->service);
+}
+
+static const RunnerEvents runner_events = {
+        .cgroup_added = on_cgroup_added,
+        .cgroup_removed = on_cgroup_removed,
+        .worker_exited = on_worker_exited,
+        .step_ended = on_step_ended,
+        .quirks_found = on_quirks_found,
+        .changed = on_changed,
+};
+
+/* ---- the object ---- */
+
+const char *scenario_object_name(const ScenarioObject *o) {
+        return o->scenario->name;
+}
+
+const char *scenario_object_path(const ScenarioObject *o) {
+        return o->path;
+}
+
+bool scenario_object_is_idle(const ScenarioObject *o) {
+        return runner_is_idle(o->runner);
+}
+
+bool scenario_object_is_empty(const ScenarioObject *o) {
+        return runner_is_idle(o->runner) && scenario_is_empty(o->scenario);
+}
+
+void scenario_object_shut_down(ScenarioObject *o) {
+        runner_shut_down(o->runner);
+}
+
+void scenario_object_free(ScenarioObject *o) {
+        if (!o)
+                return;
+        sd_event_source_disable_unref(o->announce);
+        runner_free(o->runner);
+        scenario_free(o->scenario);
+        sd_bus_slot_unref(o->slot);
+        g_free(o->path);
+        g_free(o);
+}
+
+ScenarioObject *scenario_object_new(Service *s, const char *name, GError **error) {
+        ScenarioObject *o = g_new0(ScenarioObject, 1);
+        int r;
+
+        o->service = s;
+        o->scenario = scenario_new(name);
+        o->runner = runner_new(&s->runner_config, o->scenario, &runner_events, o);
+        r = sd_bus_path_encode(KT_SCENARIO_PREFIX, name, &o->path);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(s->bus, &o->slot, o->path, KT_SCENARIO_INTERFACE,
+                                             scenario_vtable, o);
+        if (r >= 0)
+                r = sd_event_add_defer(s->event, &o->announce, on_announce, o);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(o->announce, SD_EVENT_OFF);
+        if (r < 0) {
+                g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "cannot put scenario %s on the bus: %s",
+                            name, g_strerror(-r));
+                g_clear_pointer(&o, scenario_object_free);
+        }
+        return o;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "service.h"
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+
+#include "../common/error.h"
+#include "names.h"
+
+static bool all(const Service *s, bool (*holds)(const ScenarioObject *)) {
+        for (guint i = 0; i < s->scenarios->len; i++)
+                if (!holds(s->scenarios->pdata[i]))
+                        return false;
+        return true;
+}
+
+/* ---- leaving when there is nothing to do ---- */
+
+static int on_name_released(G_GNUC_UNUSED sd_bus_message *reply, void *userdata,
+                            G_GNUC_UNUSED sd_bus_error *ret_error) {
+        Service *s = userdata;
+
+        s->releasing = false;
+        /* Calls that came in before the name was gone have been handled by now; some may have made work. */
+        if (all(s, scenario_object_is_empty)) {
+                sd_event_exit(s->event, 0);
+                return 0;
+        }
+        sd_bus_request_name_async(s->bus, NULL, KT_BUS_NAME, 0, NULL, NULL);
+        service_touch(s);
+        return 0;
+}
+
+/* The name goes first: what is sent to it from then on starts a new daemon instead of getting lost. */
+static int on_idle(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t now, void *userdata) {
+        Service *s = userdata;
+
+        if (s->releasing || !all(s, scenario_object_is_empty))
+                return 0;
+        sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
+        s->releasing = true;
+        if (sd_bus_release_name_async(s->bus, NULL, KT_BUS_NAME, on_name_released, s) < 0)
+                sd_event_exit(s->event, 0);
+        return 0;
+}
+
+static void notify_status(const Service *s) {
+        sd_notify(false,
+                  all(s, scenario_object_is_empty) ? "STATUS=No scenario is set up." : "STATUS=Running.");
+}
+
+void service_touch(Service *s) {
+        s->idle_timer = sd_event_source_disable_unref(s->idle_timer);
+        notify_status(s);
+        if (s->stopping) {
+                if (all(s, scenario_object_is_idle))
+                        sd_event_exit(s->event, 0);
+        } else if (s->config->idle_exit_sec > 0 && all(s, scenario_object_is_empty))
+                sd_event_add_time_relative(s->event, &s->idle_timer, CLOCK_MONOTONIC,
+                                           s->config->idle_exit_sec * G_USEC_PER_SEC, 0, on_idle, s);
+}
+
+void service_stop(Service *s) {
+        if (s->stopping)
+                return;
+        s->stopping = true;
+        sd_notify(false, "STOPPING=1\nSTATUS=Tearing down.");
+        for (guint i = 0; i < s->scenarios->len; i++)
+                scenario_object_shut_down(s->scenarios->pdata[i]);
+        service_touch(s);
+}
+
+/* ---- making it ---- */
+
+static void fill_runner_config(Service *s) {
+        const Config *c = s->config;
+
+        s->runner_config = (RunnerConfig){
+                .event = s->event,
+                .root = s->root,
+                .topology = s->topology,
+                .limits = { .max_cgroups = (unsigned)c->max_cgroups,
+                            .max_workers = (unsigned)c->max_workers },
+                .workers_per_cgroup = (unsigned)c->workers_per_cgroup,
+                .stop_ms = (unsigned)c->stop_timeout_sec * 1000,
+                .settle_ms = (unsigned)c->settle_timeout_sec * 1000,
+        };
+}
+
+Service *service_new(sd_bus *bus, const Config *config, CgroupRoot *root, Topology *topology,
+                     GError **error) {
+        g_autoptr(Service) s = g_new0(Service, 1);
+        ScenarioObject *scenario;
+        int r;
+
+        s->bus = sd_bus_ref(bus);
+        s->event = sd_event_ref(sd_bus_get_event(bus));
+        s->config = config;
+        s->root = root;
+        s->topology = topology;
+        s->scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)scenario_object_free);
+        fill_runner_config(s);
+        r = manager_object_add(s);
+        if (r < 0) {
+                g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "cannot put the manager on the bus: %s",
+                            g_strerror(-r));
+                return NULL;
+        }
+        scenario = scenario_object_new(s, KT_DEFAULT_SCENARIO, error);
+        if (!scenario)
+                return NULL;
+        g_ptr_array_add(s->scenarios, scenario);
+        service_touch(s);
+        return g_steal_pointer(&s);
+}
+
+void service_free(Service *s) {
+        if (!s)
+                return;
+        sd_event_source_disable_unref(s->idle_timer);
+        g_ptr_array_unref(s->scenarios);
+        sd_bus_slot_unref(s->manager_slot);
+        cgroup_root_free(s->root);
+        topology_free(s->topology);
+        sd_bus_unref(s->bus);
+        sd_event_unref(s->event);
+        g_free(s);
+}

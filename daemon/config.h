@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* ktsetupd.conf(5). */
+typedef struct Config {
+        guint64 idle_exit_sec; /* 0: never */
+        char *cgroup_root;     /* NULL: below systemd */
+        guint64 workers_per_cgroup;
+        guint64 stop_timeout_sec, settle_timeout_sec;
+        guint64 max_cgroups, max_workers;
+        guint64 max_document_bytes;
+} Config;
+
+/* The defaults, overridden by `path` and then by the *.conf files in `path`.d, in the order of their names. A
+ * file that is not there is fine unless `required`; an unknown section, key or value is an error. */
+Config *config_load(const char *path, bool required, GError **error);
+void config_free(Config *c);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arena.h"
+#include "ledger.h"
+
+typedef struct Child {
+        pid_t pid;
+        uint32_t index;
+        bool live;    /* not reaped yet */
+        bool overdue; /* killed because it did not answer the stop */
+        Group *group;
+} Child;
+
+/* The workers of one SPAWN, and their arena. Lives from the SPAWN until its workers are gone and have been asked
+ * for: by COLLECT, by the undo of the plan, by the end of the executor. */
+struct Group {
+        Group *next;
+        uint32_t id;
+        ArenaHead *arena;
+        size_t arena_size;
+        int arena_fd;         /* until the daemon has got it */
+        LedgerEntry *entry;
+        bool announced;       /* the daemon knows it, and hears of exits */
+        const Child *lost;    /* before it was announced: a worker that died */
+        uint32_t n_live;
+        Child children[];     /* one for each worker of the arena */
+};
+
+typedef struct Children {
+        void *by_pid; /* tsearch(3) tree of live children */
+        Group *groups;
+        uint32_t n_live;
+} Children;
+
+/* A group without workers, noted in the ledger. 0, -ENOMEM, or another negative errno. */
+int group_new(Executor *e, uint32_t id, const ArenaShape *shape, Group **ret);
+Group *group_find(const Executor *e, uint32_t id);
+/* The next worker has been forked: from now on it is looked after. -ENOMEM: it is not. */
+int group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid);
+
+void group_open_gate(Group *group);
+void group_stop(Group *group);
+/* SIGKILL to each remaining worker's process group. */
+void group_kill(Group *group, bool overdue);
+/* Until all workers are reaped: 0, -ETIMEDOUT, -ECANCELED. */
+int group_wait(Executor *e, Group *group, uint64_t deadline_ns);
+/* Kills, reaps, and forgets. On -ETIMEDOUT (a worker that not even SIGKILL ends) or -ECANCELED it stays. */
+int group_destroy(Executor *e, Group *group);
+/* A group without live workers. */
+void group_free(Executor *e, Group *group);
+
+bool children_contain(const Executor *e, pid_t pid);
+void children_reap(Executor *e);
+void children_kill_all(Executor *e);

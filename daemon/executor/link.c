@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "executor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static ssize_t send_now(int socket, const void *message, size_t size, int fd) {
+        union {
+                struct cmsghdr align;
+                char room[CMSG_SPACE(sizeof fd)];
+        } control = { 0 };
+        struct iovec part = { .iov_base = (void *) message, .iov_len = size };
+        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+
+        if (fd >= 0) {
+                header.msg_control = &control;
+                header.msg_controllen = sizeof control.room;
+                struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+                c->cmsg_level = SOL_SOCKET;
+                c->cmsg_type = SCM_RIGHTS;
+                c->cmsg_len = CMSG_LEN(sizeof fd);
+                memcpy(CMSG_DATA(c), &fd, sizeof fd);
+        }
+        return sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Room on the socket, or a reason to leave. The daemon reads from its event loop whatever else it does. */
+static void wait_for_room(Executor *e) {
+        struct pollfd fds[] = { { .fd = e->socket, .events = POLLOUT }, { .fd = e->quit_fd, .events = POLLIN } };
+
+        if (poll(fds, 2, -1) > 0 && fds[1].revents)
+                e->quit = true;
+}
+
+int executor_send(Executor *e, const void *message, size_t size, int fd) {
+        while (!e->quit) {
+                if (send_now(e->socket, message, size, fd) >= 0)
+                        return 0;
+                if (errno == EAGAIN)
+                        wait_for_room(e);
+                else if (errno != EINTR)
+                        e->quit = true; /* EPIPE, ECONNRESET: nobody there */
+        }
+        return -ECANCELED;
+}

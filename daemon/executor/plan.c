@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+enum {
+        PLAN_SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW,
+        PLAN_SIZE_MAX = 1 << 30,
+        GROUP_WORKERS_MAX = 1 << 20, /* far above what a machine can fork: only sizes must not overflow */
+        MASK_WORDS_MAX = 1 << 12,    /* 262,144 CPUs */
+        KNOWN_SAMPLES = SAMPLE_WAKE_LATENCY,
+};
+
+const void *plan_at(const Plan *plan, uint32_t offset) {
+        return offset ? (const char *) plan->head + offset : NULL;
+}
+
+const WireAction *plan_action(const Plan *plan, uint32_t index) {
+        return (const WireAction *) plan_at(plan, plan->head->actions) + index;
+}
+
+const WireGroupSpec *plan_group(const Plan *plan, uint32_t index) {
+        return (const WireGroupSpec *) plan_at(plan, plan->head->groups) + index;
+}
+
+/* ---- checks; each returns NULL or what is wrong ---- */
+
+/* n * size bytes at an aligned offset behind the head and within the plan. */
+static bool has_array(const WirePlan *head, uint32_t offset, uint64_t n, uint64_t size) {
+        if (n == 0)
+                return true;
+        return offset >= sizeof *head && offset % 8 == 0 && offset <= head->size &&
+               n * size <= head->size - offset; /* n < 2^32, size < 2^32 */
+}
+
+static bool has_text(const WirePlan *head, uint32_t offset) {
+        return offset >= sizeof *head && offset < head->size &&
+               memchr((const char *) head + offset, '\0', head->size - offset);
+}
+
+static bool is_canonical(const char *path) {
+        if (!*path)
+                return true; /* the root */
+        if (strlen(path) >= PATH_MAX)
+                return false;
+        for (;;) {
+                size_t length = strcspn(path, "/");
+                if (length == 0 || (length == 1 && path[0] == '.') || (length == 2 && memcmp(path, "..", 2) == 0))
+                        return false;
+                if (!path[length])
+                        return true;
+                path += length + 1;
+        }
+}
+
+typedef enum Need {
+        NEEDS_PATH = 1 << 0,
+        NEEDS_NAME = 1 << 1, /* the path may not be the root */
+        NEEDS_VALUE = 1 << 2,
+        NEEDS_GROUP = 1 << 3,
+} Need;
+
+static const unsigned needs[ACTION_KIND_COUNT] = {
+        [ACTION_MKDIR] = NEEDS_PATH | NEEDS_NAME,
+        [ACTION_ENABLE] = NEEDS_PATH | NEEDS_VALUE,
+        [ACTION_WRITE] = NEEDS_PATH | NEEDS_NAME | NEEDS_VALUE,
+        [ACTION_SPAWN] = NEEDS_PATH | NEEDS_GROUP,
+        [ACTION_EVACUATE] = NEEDS_PATH,
+        [ACTION_AWAIT_EMPTY] = NEEDS_PATH,
+        [ACTION_RMDIR] = NEEDS_PATH | NEEDS_NAME,
+};
+
+static const char *check_action(const Plan *plan, const WireAction *a) {
+        if (a->kind >= ACTION_KIND_COUNT)
+                return "unknown kind of action";
+        if (a->flags & ~(uint32_t) ACTION_TOLERATE)
+                return "unknown flag";
+
+        unsigned need = needs[a->kind];
+        if (need & NEEDS_PATH && (!has_text(plan->head, a->path) || !is_canonical(plan_at(plan, a->path))))
+                return "path is missing or not canonical";
+        if (need & NEEDS_NAME && !*(const char *) plan_at(plan, a->path))
+                return "path is the root itself";
+        if (need & NEEDS_VALUE && !has_text(plan->head, a->value))
+                return "value is missing";
+        if (need & NEEDS_GROUP && a->group >= plan->head->n_groups)
+                return "no such group in the plan";
+        return NULL;
+}
+
+static bool masks_fit(const WirePlan *head, const WireGroupSpec *g) {
+        if (g->n_masks == 0)
+                return true;
+        if (g->n_masks != 1 && g->n_masks != g->n_workers)
+                return false;
+        return g->mask_words > 0 && g->mask_words <= MASK_WORDS_MAX &&
+               has_array(head, g->masks, g->n_masks, g->mask_words * sizeof(uint64_t));
+}
+
+static bool nodes_fit(const WirePlan *head, const WireGroupSpec *g) {
+        const uint32_t word = sizeof(unsigned long) * 8;
+
+        if (g->nodes == 0)
+                return g->max_node == 0;
+        /* get_nodes(), mm/mempolicy.c, reads maxnode - 1 bits */
+        return has_array(head, g->nodes, g->node_words, sizeof(unsigned long)) &&
+               g->max_node <= (uint64_t) g->node_words * word + 1;
+}
+
+static bool params_fit(const WireGroupSpec *g, const WorkType *type) {
+        for (unsigned i = 0; i < type->n_params; i++)
+                if (g->params[i] < type->params[i].min || g->params[i] > type->params[i].max)
+                        return false;
+        return true;
+}
+
+static const char *check_group(const WirePlan *head, const WireGroupSpec *g) {
+        const WorkType *type = g->work_type < WORK_TYPE_COUNT ? work_type_get((WorkTypeId) g->work_type) : NULL;
+
+        if (!type)
+                return "unknown work type";
+        if (g->n_workers == 0 || g->n_workers > GROUP_WORKERS_MAX || g->n_workers % type->group_size)
+                return "impossible number of workers";
+        if (g->samples & ~(uint32_t) KNOWN_SAMPLES)
+                return "unknown sample";
+        if (!params_fit(g, type))
+                return "parameter out of range";
+        if (!masks_fit(head, g))
+                return "affinity masks do not fit";
+        if (!nodes_fit(head, g))
+                return "node mask does not fit";
+        if (!memchr(g->comm, '\0', sizeof g->comm))
+                return "comm has no end";
+        return NULL;
+}
+
+static const char *check_head(const WirePlan *head, uint64_t size) {
+        if (size < sizeof *head || head->magic != WIRE_PLAN_MAGIC)
+                return "not a plan";
+        if (head->size < sizeof *head || head->size > size)
+                return "size is wrong";
+        if (!has_array(head, head->actions, head->n_actions, sizeof(WireAction)))
+                return "actions do not fit";
+        if (!has_array(head, head->groups, head->n_groups, sizeof(WireGroupSpec)))
+                return "groups do not fit";
+        return NULL;
+}
+
+static const char *check_plan(const Plan *plan, WireFailure *failure) {
+        const char *wrong = check_head(plan->head, plan->mapped);
+
+        for (uint32_t i = 0; !wrong && i < plan->head->n_groups; i++)
+                wrong = check_group(plan->head, plan_group(plan, i));
+        for (uint32_t i = 0; !wrong && i < plan->head->n_actions; i++) {
+                failure->action = i;
+                wrong = check_action(plan, plan_action(plan, i));
+        }
+        return wrong;
+}
+
+static const char *map_plan(Plan *plan, int fd) {
+        int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+        struct stat st;
+
+        if (seals < 0 || (seals & PLAN_SEALS) != PLAN_SEALS)
+                return "no sealed memfd came with it";
+        if (fstat(fd, &st) < 0 || st.st_size < (off_t) sizeof(WirePlan) || st.st_size > PLAN_SIZE_MAX)
+                return "size is impossible";
+
+        /* Private: before Linux 6.7 a memfd sealed against writing refuses even read-only shared mappings. */
+        void *p = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED)
+                return "cannot be mapped";
+        plan->head = p;
+        plan->mapped = (size_t) st.st_size;
+        return NULL;
+}
+
+int plan_open(Plan *plan, int fd, uint32_t serial, WireFailure *failure) {
+        Plan opened = { .serial = serial };
+        const char *wrong = map_plan(&opened, fd);
+
+        if (!wrong)
+                wrong = check_plan(&opened, failure);
+        if (wrong) {
+                plan_close(&opened);
+                failure->error = EBADMSG;
+                snprintf(failure->detail, sizeof failure->detail, "%s", wrong);
+                return -EBADMSG;
+        }
+        *plan = opened;
+        return 0;
+}
+
+void plan_close(Plan *plan) {
+        if (plan->head)
+                munmap((void *) plan->head, plan->mapped);
+        *plan = (Plan){ 0 };
+}

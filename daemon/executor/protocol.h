@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "../worker/work-type.h"
+
+/* What ktsetupd and ktsetup-executor say to each other over the SOCK_SEQPACKET pair on the executor's
+ * standard input. Both come from one build and live on one machine, so messages are plain structs in host
+ * byte order; the first message carries the protocol number.
+ *
+ * The daemon sends a plan: a WireSubmit with one sealed memfd. The executor carries out the actions in order.
+ * On a failure it undoes what it had done, newest first, and says so. It sends WireGroup (with the arena's
+ * fd) when a worker group is born, WireExit when a worker ends, WireNote for a failure that the plan
+ * tolerates, and WireDone once for each plan. When the socket closes it kills and removes everything it made
+ * and exits. */
+enum { WIRE_PROTOCOL = 1, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
+
+typedef enum WireKind {
+        WIRE_HELLO = 1, /* executor: ready; carries the status page's memfd */
+        WIRE_SUBMIT,    /* daemon: carries the plan's memfd */
+        WIRE_GROUP,     /* executor: carries the arena's memfd */
+        WIRE_EXIT,      /* executor */
+        WIRE_NOTE,      /* executor */
+        WIRE_DONE,      /* executor */
+} WireKind;
+
+/* Kernel faults that change what may be done; probed once by the executor. */
+typedef enum WireQuirk {
+        /* A child cloned into a cgroup that cgroup.kill was once written to dies at once (seen on 6.18.44).
+         */
+        QUIRK_KILL_POISONS_CLONE = 1 << 0,
+        /* clone3(CLONE_INTO_CGROUP) is refused here: workers are forked and moved. */
+        QUIRK_NO_CLONE_INTO_CGROUP = 1 << 1,
+} WireQuirk;
+
+/* ---- a plan ---- */
+
+typedef enum ActionKind {
+        ACTION_MKDIR,  /* path: a cgroup. Undone by rmdir */
+        ACTION_ENABLE, /* path: a cgroup; value: "+cpu +memory" for its cgroup.subtree_control. Undone by
+                          "-..." */
+        ACTION_WRITE,  /* path: a knob file; value: its new content */
+        ACTION_SPAWN, /* path: a cgroup; group: what to start there. Ends when all workers wait at the gate */
+        ACTION_RELEASE,  /* group_id: open the gate */
+        ACTION_STOP,     /* group_id: ask its workers to stop; does not wait */
+        ACTION_COLLECT,  /* group_id: wait until all its workers are gone, kill them at the deadline */
+        ACTION_EVACUATE, /* path: a cgroup: move processes that are not ours to the executor's own cgroup */
+        ACTION_AWAIT_EMPTY, /* path: a cgroup: wait for `populated 0` in cgroup.events */
+        ACTION_RMDIR,       /* path: a cgroup; one that is gone already is fine */
+        ACTION_KIND_COUNT,
+} ActionKind;
+
+typedef enum ActionFlag {
+        ACTION_TOLERATE = 1 << 0, /* a failure is noted, and the plan goes on */
+} ActionFlag;
+
+/* Paths are relative to the scenario's root and canonical (no leading '/', no '.', no '..'); "" is the root
+ * itself. All offsets count from the start of the plan; text ends with NUL; offset 0 is "no text". */
+typedef struct WireAction {
+        uint32_t kind, flags;
+        uint32_t path, value;
+        uint32_t group;    /* ACTION_SPAWN: index into the plan's groups */
+        uint32_t group_id; /* the others that speak of a group */
+} WireAction;
+
+enum { WIRE_COMM = 16, WIRE_ID_KEEP = 0xffffffffu /* for uid and gid: leave as it is */ };
+
+typedef struct WireGroupSpec {
+        uint32_t group_id;
+        uint32_t n_workers;
+        uint32_t work_type; /* WorkTypeId */
+        uint32_t samples;
+        uint64_t params[WORK_PARAMS_MAX];
+
+        /* n_masks affinity masks of mask_words 64-bit words each at offset `masks`: 0 = every CPU (which
+         * undoes an inherited mask: since Linux 6.2 one survives entry into a cpuset), 1 = for all, n_workers
+         * = one each. */
+        uint32_t masks, n_masks, mask_words;
+
+        uint32_t policy_set, policy; /* SCHED_* */
+        uint32_t priority;
+        uint32_t nice_set;
+        int32_t nice;
+        uint64_t runtime_ns, deadline_ns, period_ns;
+
+        uint32_t mempolicy_set, mempolicy_mode; /* MPOL_* with flags or-ed in */
+        uint32_t nodes, node_words;             /* mask of unsigned long words at offset `nodes` */
+        uint32_t max_node;                      /* the maxnode argument of set_mempolicy(2) */
+
+        uint32_t uid, gid;    /* or WIRE_ID_KEEP */
+        char comm[WIRE_COMM]; /* "" = leave as it is */
+} WireGroupSpec;
+
+typedef struct WirePlan {
+        uint32_t magic;
+        uint32_t size; /* of the whole, bytes */
+        uint32_t n_actions, n_groups;
+        uint32_t actions, groups; /* offsets; 8-byte aligned */
+        uint32_t stop_ms;         /* how long the workers of one plan may take to stop, all together */
+        uint32_t settle_ms;       /* how long AWAIT_EMPTY waits */
+} WirePlan;
+
+/* ---- messages; each begins with its kind ---- */
+
+typedef struct WireSubmit {
+        uint32_t kind;
+        uint32_t serial;
+} WireSubmit;
+
+typedef struct WireHello {
+        uint32_t kind;
+        uint32_t protocol;
+        uint32_t quirks;
+        int32_t pid;
+        char root[4096]; /* absolute path of the directory that holds the scenario's cgroups */
+} WireHello;
+
+/* The page behind WIRE_HELLO's memfd: lets the daemon tell slow from stuck without a message for each action.
+ */
+typedef struct WireStatus {
+        _Atomic uint32_t serial; /* plan being carried out */
+        _Atomic uint32_t action; /* index of the action being carried out (or undone) */
+        _Atomic uint64_t beat;   /* moves with every bit of progress */
+} WireStatus;
+
+typedef struct WireGroup {
+        uint32_t kind;
+        uint32_t group_id;
+} WireGroup;
+
+typedef struct WireExit {
+        uint32_t kind;
+        uint32_t group_id;
+        uint32_t worker; /* index in the group */
+        int32_t pid;
+        uint32_t exit_kind; /* WorkerExit */
+        int32_t exit_value;
+} WireExit;
+
+/* A failure as the executor saw it: facts, no advice. */
+typedef struct WireFailure {
+        uint32_t action;
+        int32_t error;       /* positive errno; ETIMEDOUT for a deadline */
+        uint32_t worker;     /* ACTION_SPAWN: index of the worker it happened to */
+        uint32_t setup_step; /* ACTION_SPAWN: SetupStep; SETUP_NONE when the worker could not be created or
+                                died */
+        uint32_t exit_kind;  /* ACTION_SPAWN: WorkerExit, of a worker that died before it was ready */
+        int32_t exit_value;
+        char detail[WIRE_TEXT]; /* state of the cgroup at that moment, or "" */
+} WireFailure;
+
+typedef struct WireNote {
+        uint32_t kind;
+        uint32_t serial;
+        WireFailure failure;
+} WireNote;
+
+typedef struct WireDone {
+        uint32_t kind;
+        uint32_t serial;
+        uint32_t ok;     /* 1: every action done */
+        uint32_t undone; /* with ok 0: 1 when the undo was complete */
+        WireFailure failure;
+} WireDone;

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "plan.h"
+
+#include "../topology/cpulist.h"
+
+static void plan_action_free(PlanAction *a) {
+        g_free(a->cgroup);
+        g_free(a->value);
+        g_free(a->origin);
+        g_free(a);
+}
+
+/* The state may have moved into the books. */
+static void plan_group_free(PlanGroup *g) {
+        group_state_free(g->state);
+        g_array_unref(g->masks);
+        g_array_unref(g->nodes);
+        g_free(g);
+}
+
+static void plan_enable_free(PlanEnable *e) {
+        g_free(e->cgroup);
+        g_free(e);
+}
+
+Plan *plan_new(const PlanContext *context) {
+        Plan *plan = g_new0(Plan, 1);
+
+        plan->actions = g_ptr_array_new_with_free_func((GDestroyNotify)plan_action_free);
+        plan->cgroups = g_ptr_array_new_with_free_func((GDestroyNotify)cgroup_state_free);
+        plan->groups = g_ptr_array_new_with_free_func((GDestroyNotify)plan_group_free);
+        plan->enables = g_ptr_array_new_with_free_func((GDestroyNotify)plan_enable_free);
+        plan->removals = g_ptr_array_new_with_free_func(g_free);
+        plan->stop_ms = context->stop_ms;
+        plan->settle_ms = context->settle_ms;
+        return plan;
+}
+
+void plan_free(Plan *plan) {
+        if (!plan)
+                return;
+        g_ptr_array_unref(plan->actions);
+        g_ptr_array_unref(plan->cgroups);
+        g_ptr_array_unref(plan->groups);
+        g_ptr_array_unref(plan->enables);
+        g_ptr_array_unref(plan->removals);
+        g_free(plan);
+}
+
+PlanAction *plan_add(Plan *plan, ActionKind kind, const char *cgroup) {
+        PlanAction *a = g_new0(PlanAction, 1);
+
+        a->kind = kind;
+        a->cgroup = g_strdup(cgroup);
+        a->def = -1;
+        g_ptr_array_add(plan->actions, a);
+        return a;
+}
+
+char *plan_action_path(const PlanAction *action) {
+        if (!action->file)
+                return g_strdup(action->cgroup);
+        return action->cgroup[0] ? g_strconcat(action->cgroup, "/", action->file, NULL)
+                                 : g_strdup(action->file);
+}
+
+/* ---- the form the executor reads ---- */
+
+/* Appends at the next 8-byte boundary; returns the offset. */
+static uint32_t put(GByteArray *out, const void *data, size_t size) {
+        static const guint8 zeros[8] = { 0 };
+        uint32_t offset;
+
+        g_byte_array_append(out, zeros, (8 - out->len % 8) % 8);
+        offset = out->len;
+        g_byte_array_append(out, data, (guint)size);
+        return offset;
+}
+
+static uint32_t put_text(GByteArray *out, const char *text) {
+        uint32_t offset = out->len;
+
+        if (!text)
+                return 0;
+        g_byte_array_append(out, (const guint8 *)text, (guint)strlen(text) + 1);
+        return offset;
+}
+
+static uint32_t encode_groups(const Plan *plan, GByteArray *out) {
+        g_autoptr(GArray) specs = g_array_new(FALSE, TRUE, sizeof(WireGroupSpec));
+
+        for (guint i = 0; i < plan->groups->len; i++) {
+                const PlanGroup *g = plan->groups->pdata[i];
+                WireGroupSpec spec = g->spec;
+                if (g->masks->len)
+                        spec.masks = put(out, g->masks->data, g->masks->len * sizeof(guint64));
+                if (g->nodes->len)
+                        spec.nodes = put(out, g->nodes->data, g->nodes->len * sizeof(unsigned long));
+                g_array_append_val(specs, spec);
+        }
+        return put(out, specs->data, specs->len * sizeof(WireGroupSpec));
+}
+
+static uint32_t encode_actions(const Plan *plan, GByteArray *out) {
+        g_autoptr(GArray) actions = g_array_new(FALSE, TRUE, sizeof(WireAction));
+
+        for (guint i = 0; i < plan->actions->len; i++) {
+                const PlanAction *a = plan->actions->pdata[i];
+                g_autofree char *path = plan_action_path(a);
+                WireAction wire = { .kind = a->kind, .flags = a->flags, .group_id = a->group_id };
+                wire.path = put_text(out, path);
+                wire.value = put_text(out, a->value);
+                if (a->group) {
+                        g_ptr_array_find(plan->groups, a->group, &wire.group);
+                        wire.group_id = a->group->state->id;
+                }
+                g_array_append_val(actions, wire);
+        }
+        return put(out, actions->data, actions->len * sizeof(WireAction));
+}
+
+GByteArray *plan_encode(const Plan *plan) {
+        GByteArray *out = g_byte_array_new();
+        WirePlan head = { .magic = WIRE_PLAN_MAGIC,
+                          .n_actions = plan->actions->len,
+                          .n_groups = plan->groups->len,
+                          .stop_ms = plan->stop_ms,
+                          .settle_ms = plan->settle_ms };
+
+        put(out, &head, sizeof(head));
+        head.groups = encode_groups(plan, out);
+        head.actions = encode_actions(plan, out);
+        head.size = out->len;
+        memcpy(out->data, &head, sizeof(head));
+        return out;
+}
+
+/* ---- the form a dry run shows ---- */
+
+static const char *const action_names[ACTION_KIND_COUNT] = {
+        [ACTION_MKDIR] = "mkdir",     [ACTION_ENABLE] = "enable",     [ACTION_WRITE] = "write",
+        [ACTION_SPAWN] = "spawn",     [ACTION_RELEASE] = "release",   [ACTION_STOP] = "stop",
+        [ACTION_COLLECT] = "collect", [ACTION_EVACUATE] = "evacuate", [ACTION_AWAIT_EMPTY] = "await-empty",
+        [ACTION_RMDIR] = "rmdir",
+};
+
+static const PlanGroup *group_of(const Plan *plan, const PlanAction *action) {
+        for (guint i = 0; i < plan->groups->len; i++) {
+                const PlanGroup *g = plan->groups->pdata[i];
+                if (g == action->group || (action->group_id && g->state->id == action->group_id))
+                        return g;
+        }
+        return NULL;
+}
+
+static JsonObject *action_to_json(const Plan *plan, const PlanContext *context, const PlanAction *action) {
+        JsonObject *object = json_object_new();
+        const PlanGroup *group = group_of(plan, action);
+        g_autofree char *relative = plan_action_path(action);
+        g_autofree char *path =
+                relative[0] ? g_strconcat(context->root, "/", relative, NULL) : g_strdup(context->root);
+
+        json_object_set_string_member(object, "action", action_names[action->kind]);
+        if (action->kind == ACTION_ENABLE) {
+                g_autofree char *file = g_strconcat(path, "/cgroup.subtree_control", NULL);
+                json_object_set_string_member(object, "path", file);
+        } else
+                json_object_set_string_member(object, "path", path);
+        if (action->value)
+                json_object_set_string_member(object, "value", action->value);
+        if (group) {
+                g_autofree char *cpus = cpulist_format(group->state->cpus);
+                json_object_set_string_member(object, "work_type",
+                                              work_type_get(group->state->work_type)->name);
+                json_object_set_int_member(object, "workers", group->state->n_workers);
+                json_object_set_string_member(object, "cpus", cpus);
+        }
+        return object;
+}
+
+JsonArray *plan_actions_to_json(const Plan *plan, const PlanContext *context, int def) {
+        JsonArray *array = json_array_new();
+
+        for (guint i = 0; i < plan->actions->len; i++) {
+                const PlanAction *a = plan->actions->pdata[i];
+                if (a->def == def)
+                        json_array_add_object_element(array, action_to_json(plan, context, a));
+        }
+        return array;
+}

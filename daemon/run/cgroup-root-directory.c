@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cgroup-root.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <linux/magic.h>
+#include <unistd.h>
+
+#include "../common/error.h"
+
+/* Below a directory, the executor is the daemon's own child. One that crashes leaves its cgroups behind (its
+ * workers die with it); another one is then started for the same directory with nobody at its other end: it
+ * sweeps what it finds there and leaves. */
+typedef struct DirectoryRoot {
+        CgroupRoot root;
+        sd_event *event;
+} DirectoryRoot;
+
+typedef struct Child {
+        DirectoryRoot *owner;
+        char *scenario;
+        char *why;
+        bool sweeping;
+        ExecutorGone gone;
+        void *userdata;
+        sd_event_source *source;
+} Child;
+
+static void child_free(Child *c) {
+        sd_event_source_disable_unref(c->source);
+        g_free(c->scenario);
+        g_free(c->why);
+        g_free(c);
+}
+
+static char *directory_scenario_path(const CgroupRoot *root, const char *scenario) {
+        return g_build_filename(root->path, scenario, NULL);
+}
+
+/* SIGCHLD is blocked in the daemon (sd-event reads it), and must not be in the child. */
+static int spawn(const DirectoryRoot *d, const char *scenario, int fd, pid_t *ret_pid) {
+        g_autofree char *path = directory_scenario_path(&d->root, scenario);
+        char *const argv[] = { d->root.executor, (char *)"--root", path, NULL };
+        posix_spawn_file_actions_t files;
+        posix_spawnattr_t attributes;
+        sigset_t none, all;
+        int r;
+
+        sigemptyset(&none);
+        sigfillset(&all);
+        posix_spawn_file_actions_init(&files);
+        posix_spawn_file_actions_adddup2(&files, fd, STDIN_FILENO);
+        posix_spawnattr_init(&attributes);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigdefault(&attributes, &all);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        r = posix_spawn(ret_pid, d->root.executor, &files, &attributes, argv, environ);
+        posix_spawn_file_actions_destroy(&files);
+        posix_spawnattr_destroy(&attributes);
+        return -r;
+}
+
+static int watch(Child *c, int fd);
+
+static void finish(Child *c) {
+        ExecutorGone gone = c->gone;
+        void *userdata = c->userdata;
+        g_autofree char *why = g_steal_pointer(&c->why);
+
+        child_free(c);
+        gone(userdata, why);
+}
+
+static bool sweep(Child *c) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC), r;
+
+        if (null < 0)
+                return false;
+        c->sweeping = true;
+        r = watch(c, null);
+        close(null);
+        return r >= 0;
+}
+
+static int on_child_exit(G_GNUC_UNUSED sd_event_source *source, const siginfo_t *si, void *userdata) {
+        Child *c = userdata;
+
+        if (c->sweeping || (si->si_code == CLD_EXITED && si->si_status == 0)) {
+                finish(c);
+                return 0;
+        }
+        c->why = si->si_code == CLD_EXITED ? g_strdup_printf("it exited with status %d", si->si_status)
+                                           : g_strdup_printf("it was killed by signal %d", si->si_status);
+        if (!sweep(c))
+                finish(c);
+        return 0;
+}
+
+/* Starts an executor for the child's scenario and waits for its end. */
+static int watch(Child *c, int fd) {
+        pid_t pid;
+        int r = spawn(c->owner, c->scenario, fd, &pid);
+
+        if (r < 0)
+                return r;
+        c->source = sd_event_source_disable_unref(c->source);
+        r = sd_event_add_child(c->owner->event, &c->source, pid, WEXITED, on_child_exit, c);
+        if (r < 0)
+                kill(pid, SIGKILL);
+        return r;
+}
+
+static int directory_start(CgroupRoot *root, const char *scenario, int fd, ExecutorGone gone, void *userdata,
+                           GError **error) {
+        Child *c = g_new0(Child, 1);
+        int r;
+
+        c->owner = (DirectoryRoot *)root;
+        c->scenario = g_strdup(scenario);
+        c->gone = gone;
+        c->userdata = userdata;
+        r = watch(c, fd);
+        if (r < 0) {
+                g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "cannot start the executor %s: %s",
+                            root->executor, g_strerror(-r));
+                child_free(c);
+        }
+        return r;
+}
+
+static void directory_free(CgroupRoot *root) {
+        DirectoryRoot *d = (DirectoryRoot *)root;
+
+        sd_event_unref(d->event);
+        g_free(d);
+}
+
+static const CgroupRootKind directory_kind = {
+        .start = directory_start,
+        .free = directory_free,
+        .scenario_path = directory_scenario_path,
+};
+
+CgroupRoot *cgroup_root_new_directory(sd_event *event, const char *directory, const char *executor,
+                                      GError **error) {
+        g_autofree char *path = g_canonicalize_filename(directory, "/");
+        DirectoryRoot *d;
+        struct statfs fs;
+
+        if (directory[0] != '/' || statfs(path, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC) {
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                            "cgroup root '%s' is not an existing cgroup v2 directory given by its full path",
+                            directory);
+                return NULL;
+        }
+        d = g_new0(DirectoryRoot, 1);
+        d->root = (CgroupRoot){ .kind = &directory_kind,
+                                .path = g_strdup(path),
+                                .controllers_file = g_build_filename(path, "cgroup.controllers", NULL),
+                                .executor = g_strdup(executor) };
+        d->event = sd_event_ref(event);
+        return &d->root;
+}

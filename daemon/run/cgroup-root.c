@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cgroup-root.h"
+
+#include "../model/controllers.h"
+
+unsigned cgroup_root_controllers(const CgroupRoot *root) {
+        g_autofree char *text = NULL;
+
+        return g_file_get_contents(root->controllers_file, &text, NULL, NULL) ? controllers_parse(text) : 0;
+}
+
+void cgroup_root_free(CgroupRoot *root) {
+        if (!root)
+                return;
+        g_free(root->path);
+        g_free(root->controllers_file);
+        g_free(root->executor);
+        root->kind->free(root);
+}

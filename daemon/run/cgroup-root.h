@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <glib.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+/* Where the cgroups of all scenarios live, and who starts the executors there. Two kinds: below systemd, each
+ * scenario is a transient delegated service; below a directory of the caller's choice, the daemon starts the
+ * executor itself. Nothing else in the daemon knows the difference. */
+typedef struct CgroupRoot CgroupRoot;
+
+/* An executor is gone, and with it all it made. `why` is NULL when it ended as it should. */
+typedef void (*ExecutorGone)(void *userdata, const char *why);
+
+typedef struct CgroupRootKind {
+        /* Starts the executor of a scenario with `fd` as its standard input; the caller keeps the fd.
+         * Whatever goes wrong later is told to `gone`, which is called exactly once after a successful
+         * return. */
+        int (*start)(CgroupRoot *root, const char *scenario, int fd, ExecutorGone gone, void *userdata,
+                     GError **error);
+        void (*free)(CgroupRoot *root);
+        /* The directory a scenario has, or would have. */
+        char *(*scenario_path)(const CgroupRoot *root, const char *scenario);
+} CgroupRootKind;
+
+/* The head of both kinds' own structures. */
+struct CgroupRoot {
+        const CgroupRootKind *kind;
+        char *path;             /* directory below which the scenarios have theirs */
+        char *controllers_file; /* tells which controllers can be had there */
+        char *executor;         /* program to start */
+};
+
+CgroupRoot *cgroup_root_new_systemd(sd_bus *bus, const char *executor, GError **error);
+CgroupRoot *cgroup_root_new_directory(sd_event *event, const char *directory, const char *executor,
+                                      GError **error);
+void cgroup_root_free(CgroupRoot *root);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupRoot, cgroup_root_free)
+
+/* Controller bits that can be had now. */
+unsigned cgroup_root_controllers(const CgroupRoot *root);

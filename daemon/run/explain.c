@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "explain.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../common/error.h"
+#include "../plan/knobs.h"
+
+enum { ANY = 0 };
+
+/* First matching row wins; NULL and ANY match everything. */
+typedef struct Rule {
+        int error;
+        const char *what; /* knob file, or name of the set-up step */
+        const char *text;
+} Rule;
+
+static const Rule mkdir_rules[] = {
+        { EEXIST, NULL,
+          "a directory of that name is there already and is none of this scenario's (a knob of the kernel, "
+          "or made by "
+          "hand); use another name or remove it" },
+        { EAGAIN, NULL,
+          "cgroup.max.descendants or cgroup.max.depth of a cgroup above is reached (cgroup-v2.rst); raise it "
+          "or use "
+          "fewer cgroups" },
+        { ENAMETOOLONG, NULL, "a component of the name has more than 255 bytes; shorten it" },
+        { ENOENT, NULL, "a parent vanished meanwhile; somebody else removes cgroups here" },
+        { ENOSPC, NULL, "the kernel has no cgroup ids left for a controller; remove cgroups" },
+};
+
+static const Rule enable_rules[] = {
+        { EBUSY, NULL,
+          "processes live in this inner cgroup, and a cgroup that gives controllers to its children cannot "
+          "hold any "
+          "(no internal processes, cgroup-v2.rst); move them out" },
+        { ENOENT, NULL,
+          "the controller is not in this cgroup's cgroup.controllers: the parent has not enabled it in its "
+          "cgroup.subtree_control, or the file does not exist because this is no cgroup v2 directory" },
+        { EINVAL, NULL,
+          "the kernel refuses the cpu controller while real-time tasks run outside the root cgroup "
+          "(CONFIG_RT_GROUP_SCHED, cgroup-v2.rst); end them or move them to the root" },
+        { EOPNOTSUPP, NULL,
+          "the cgroup is in a threaded subtree, where domain controllers cannot be enabled" },
+        { EACCES, NULL, "the cgroup is not delegated to this user" },
+        { EPERM, NULL, "the cgroup is not delegated to this user" },
+};
+
+static const Rule write_rules[] = {
+        { ENOENT, "memory.swap.max",
+          "the kernel accounts no swap (CONFIG_SWAP, swapaccount=0); leave memory.swap_max out" },
+        { ENOENT, "io.weight",
+          "the kernel has no proportional io control here (CONFIG_BLK_CGROUP_IOCOST); leave io.weight out" },
+        { ENOENT, NULL,
+          "the knob does not exist here: its controller is not enabled in the parent's "
+          "cgroup.subtree_control, or the "
+          "kernel is built without it" },
+        { EINVAL, "cpuset.cpus", "a CPU of the list does not exist or is offline" },
+        { EINVAL, "cpuset.mems", "a node of the list does not exist or has no memory" },
+        { EBUSY, "cpuset.cpus", "the SCHED_DEADLINE tasks of the cgroup do not fit on these CPUs" },
+        { ENOSPC, "cpuset.cpus", "tasks are in the cgroup, and it would be left without a CPU" },
+        { EINVAL, "cpu.max",
+          "the period must be 1 ms to 1 s and the quota at least 1 ms and below about 203 days "
+          "(tg_set_cfs_bandwidth in kernel/sched), and a parent's limit may not be exceeded in a hierarchy "
+          "of cgroup v1" },
+        { ERANGE, "cpu.weight", "the weight must be 1..10000" },
+        { ERANGE, "io.weight", "the weight must be 1..10000" },
+        { EINVAL, NULL, "the kernel does not take this value for the knob (cgroup-v2.rst)" },
+        { EACCES, NULL, "the file is not writable here: the cgroup is not delegated to this user" },
+        { EPERM, NULL, "the cgroup is not delegated to this user" },
+        { ENODEV, NULL, "the cgroup vanished meanwhile; somebody else removes cgroups here" },
+};
+
+static const Rule spawn_rules[] = {
+        { EAGAIN, NULL,
+          "the kernel has no room for another task: pids.max of this cgroup or of one above it, "
+          "RLIMIT_NPROC, or "
+          "kernel.pid_max; raise the limit or use fewer workers" },
+        { EBUSY, NULL,
+          "the cgroup gives controllers to its children, so it cannot hold workers (no internal processes, "
+          "cgroup-v2.rst)" },
+        { EOPNOTSUPP, NULL, "the cgroup is in an invalid threaded domain; it cannot hold processes" },
+        { ENOMEM, NULL, "there is no memory for the workers or for their shared arena" },
+};
+
+static const Rule setup_rules[] = {
+        { EINVAL, "affinity",
+          "none of the CPUs asked for is in the cgroup's cpuset.cpus.effective, or none is online" },
+        { EBUSY, "sched_policy",
+          "the SCHED_DEADLINE bandwidth of the machine or of the cpuset is used up (admission control, "
+          "sched-deadline.rst); lower RUNTIME/PERIOD or the number of workers" },
+        { EPERM, "sched_policy",
+          "real-time policies and a lower nice value need CAP_SYS_NICE; a SCHED_DEADLINE task must be "
+          "allowed on all "
+          "CPUs of its root domain, so it goes with affinity inherit and an exclusive cpuset or none "
+          "(sched-deadline.rst)" },
+        { EINVAL, "sched_policy",
+          "the kernel does not know this policy (ext needs a sched_ext kernel) or refuses its numbers" },
+        { EACCES, "sched_policy", "the loaded sched_ext scheduler does not take this task" },
+        { EINVAL, "mem_policy",
+          "no node of the policy has memory and is in the cgroup's cpuset.mems.effective, or the kernel does "
+          "not know the "
+          "mode (weighted-interleave needs Linux 6.9) or the flags together with it" },
+        { EPERM, "uid", "changing the user needs CAP_SETUID" },
+        { EPERM, "gid", "changing the group needs CAP_SETGID" },
+        { EAGAIN, "uid", "that user's RLIMIT_NPROC is reached" },
+};
+
+/* In the words of a definition. */
+static const char *const setup_names[SETUP_STEP_COUNT] = {
+        [SETUP_NONE] = "start",
+        [SETUP_PARENT] = "parent-death signal",
+        [SETUP_AFFINITY] = "affinity",
+        [SETUP_POLICY] = "sched_policy",
+        [SETUP_MEMPOLICY] = "mem_policy",
+        [SETUP_COMM] = "comm",
+        [SETUP_GID] = "gid",
+        [SETUP_UID] = "uid",
+};
+
+static const char *find_rule(const Rule *rules, size_t n, int error, const char *what) {
+        for (size_t i = 0; i < n; i++)
+                if (rules[i].error == error && (!rules[i].what || (what && g_str_equal(rules[i].what, what))))
+                        return rules[i].text;
+        return NULL;
+}
+
+static char *absolute(const PlanAction *action, const char *root) {
+        g_autofree char *path = plan_action_path(action);
+
+        return path[0] ? g_strconcat(root, "/", path, NULL) : g_strdup(root);
+}
+
+static void append_errno(GString *text, int error) {
+        g_string_append_printf(text, "%s (%s)", strerrorname_np(error) ?: "error",
+                               strerrordesc_np(error) ?: "unknown");
+}
+
+static void append_rule(GString *text, const char *rule) {
+        if (rule)
+                g_string_append_printf(text, ": %s", rule);
+}
+
+static KtError explain_mkdir(GString *text, const PlanAction *action, const char *path,
+                             const WireFailure *f) {
+        (void)action;
+        g_string_append_printf(text, "cannot create the cgroup %s: ", path);
+        append_errno(text, f->error);
+        append_rule(text, find_rule(mkdir_rules, G_N_ELEMENTS(mkdir_rules), f->error, NULL));
+        return f->error == EEXIST ? KT_ERROR_CGROUP_EXISTS : KT_ERROR_KERNEL_REFUSED;
+}
+
+static KtError explain_enable(GString *text, const PlanAction *action, const char *path,
+                              const WireFailure *f) {
+        g_string_append_printf(text, "cannot write '%s' to %s/cgroup.subtree_control: ", action->value, path);
+        append_errno(text, f->error);
+        append_rule(text, find_rule(enable_rules, G_N_ELEMENTS(enable_rules), f->error, NULL));
+        return f->error == ENOENT ? KT_ERROR_CONTROLLER_UNAVAILABLE : KT_ERROR_KERNEL_REFUSED;
+}
+
+static KtError explain_write(GString *text, const PlanAction *action, const char *path,
+                             const WireFailure *f) {
+        const Knob *knob = knob_find(action->file);
+
+        g_string_append_printf(text, "cannot set %s = '%s' (%s): ", action->file, action->value, path);
+        append_errno(text, f->error);
+        append_rule(text, find_rule(write_rules, G_N_ELEMENTS(write_rules), f->error, action->file));
+        return f->error == ENOENT && knob ? KT_ERROR_CONTROLLER_UNAVAILABLE : KT_ERROR_KERNEL_REFUSED;
+}
+
+static void append_early_end(GString *text, const WireFailure *f) {
+        if (f->exit_kind == WORKER_EXIT_SIGNAL)
+                g_string_append_printf(text, "worker %u was killed by signal %d (%s) before it was ready",
+                                       f->worker, f->exit_value, sigabbrev_np(f->exit_value) ?: "?");
+        else
+                g_string_append_printf(text, "worker %u exited with code %d before it was ready", f->worker,
+                                       f->exit_value);
+        if (f->exit_kind == WORKER_EXIT_SIGNAL && f->exit_value == 9)
+                g_string_append(text,
+                                "; the kernel does that when memory.max is too small to start a process, see "
+                                "memory.events and the kernel log");
+}
+
+static KtError explain_spawn(GString *text, const PlanAction *action, const char *path,
+                             const WireFailure *f) {
+        const char *step = f->setup_step < SETUP_STEP_COUNT ? setup_names[f->setup_step] : "set-up";
+
+        (void)action;
+        if (f->setup_step != SETUP_NONE) {
+                g_string_append_printf(text, "worker %u cannot set its %s: ", f->worker, step);
+                append_errno(text, f->error);
+                append_rule(text, find_rule(setup_rules, G_N_ELEMENTS(setup_rules), f->error, step));
+        } else if (f->exit_kind != WORKER_EXIT_NONE)
+                append_early_end(text, f);
+        else {
+                g_string_append_printf(text, "cannot start worker %u in %s: ", f->worker, path);
+                append_errno(text, f->error);
+                append_rule(text, find_rule(spawn_rules, G_N_ELEMENTS(spawn_rules), f->error, NULL));
+        }
+        return KT_ERROR_WORKERS_FAILED;
+}
+
+static KtError explain_collect(GString *text, const PlanAction *action, const char *path,
+                               const WireFailure *f) {
+        (void)action;
+        g_string_append_printf(text, "workers of %s did not end: ", path);
+        append_errno(text, f->error);
+        return KT_ERROR_TIMED_OUT;
+}
+
+static KtError explain_evacuate(GString *text, const PlanAction *action, const char *path,
+                                const WireFailure *f) {
+        (void)action;
+        if (f->error)
+                g_string_append_printf(text,
+                                       "processes that are not workers cannot be moved out of %s: ", path);
+        else
+                g_string_append_printf(text, "processes that are not workers were moved out of %s", path);
+        if (f->error)
+                append_errno(text, f->error);
+        return KT_ERROR_KERNEL_REFUSED;
+}
+
+static KtError explain_removal(GString *text, const PlanAction *action, const char *path,
+                               const WireFailure *f) {
+        (void)action;
+        g_string_append_printf(text, "cannot remove the cgroup %s: ", path);
+        append_errno(text, f->error);
+        if (f->error == EBUSY || f->error == ENOTEMPTY || f->error == ETIMEDOUT)
+                g_string_append(
+                        text, ": a process or a cgroup that is not ours is still in it; end it or remove it, "
+                              "teardown tries again");
+        return KT_ERROR_KERNEL_REFUSED;
+}
+
+static KtError explain_gate(GString *text, const PlanAction *action, const char *path, const WireFailure *f) {
+        (void)action;
+        g_string_append_printf(text, "cannot reach the workers of %s: ", path);
+        append_errno(text, f->error);
+        return KT_ERROR_WORKERS_FAILED;
+}
+
+static KtError (*const explainers[ACTION_KIND_COUNT])(GString *text, const PlanAction *action,
+                                                      const char *path, const WireFailure *f) = {
+        [ACTION_MKDIR] = explain_mkdir,         [ACTION_ENABLE] = explain_enable,
+        [ACTION_WRITE] = explain_write,         [ACTION_SPAWN] = explain_spawn,
+        [ACTION_RELEASE] = explain_gate,        [ACTION_STOP] = explain_gate,
+        [ACTION_COLLECT] = explain_collect,     [ACTION_EVACUATE] = explain_evacuate,
+        [ACTION_AWAIT_EMPTY] = explain_removal, [ACTION_RMDIR] = explain_removal,
+};
+
+GError *explain_failure(const PlanAction *action, const char *root, const WireFailure *failure) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autofree char *path = absolute(action, root);
+        KtError code;
+
+        if (action->origin && action->origin[0])
+                g_string_append_printf(text, "%s: ", action->origin);
+        g_string_append_printf(text, "cgroup '%s': ", action->cgroup);
+        code = explainers[action->kind](text, action, path, failure);
+        if (failure->error == ETIMEDOUT)
+                code = KT_ERROR_TIMED_OUT;
+        if (failure->detail[0])
+                g_string_append_printf(text, " [%s]", failure->detail);
+        return g_error_new_literal(KT_ERROR, (gint)code, text->str);
+}

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "runner.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "../common/cleanup.h"
+#include "../common/error.h"
+#include "executor-link.h"
+#include "explain.h"
+#include "report.h"
+
+typedef enum LinkState {
+        LINK_DOWN,     /* no executor */
+        LINK_STARTING, /* started, has not said hello */
+        LINK_UP,
+        LINK_CLOSING, /* let go or lost; what it made is being removed */
+} LinkState;
+
+struct Runner {
+        const RunnerConfig *config;
+        Scenario *scenario;
+        const RunnerEvents *events;
+        void *userdata;
+
+        GQueue waiting;     /* of Operation */
+        Operation *current; /* planned, and being carried out or about to be */
+        uint32_t serial;
+        bool shutting_down;
+
+        LinkState link_state;
+        ExecutorLink *link;
+        char *root; /* as the executor said; NULL while there is none */
+
+        sd_event_source *watch; /* timer that looks for progress of `current` */
+        uint32_t watched_action;
+        uint64_t watched_beat, watched_since;
+};
+
+/* How often progress is looked for, and how much longer than its own deadline an executor may take for an
+ * action: it breaks off a blocked write after 2 s by itself; one that cannot even do that hangs in the
+ * kernel. */
+enum { WATCH_PERIOD_US = 250000, WATCH_GRACE_US = 4000000, HELLO_US = 30000000 };
+
+static void advance(Runner *r);
+
+char *runner_root(const Runner *r) {
+        if (r->root)
+                return g_strdup(r->root);
+        return r->config->root->kind->scenario_path(r->config->root, r->scenario->name);
+}
+
+bool runner_is_idle(const Runner *r) {
+        return !r->current && g_queue_is_empty((GQueue *)&r->waiting) && r->link_state == LINK_DOWN;
+}
+
+/* ---- answers ---- */
+
+static void answer(Runner *r, Operation *op, const GError *error) {
+        op->done(op, error, op->userdata);
+        operation_free(op);
+        r->events->changed(r->userdata);
+}
+
+static void finish_current(Runner *r) {
+        Operation *op = g_steal_pointer(&r->current);
+
+        r->watch = sd_event_source_disable_unref(r->watch);
+        answer(r, op, op->error);
+        advance(r);
+}
+
+/* The current operation is settled. With nothing left the executor goes first, see runner.h. */
+static void settle_current(Runner *r) {
+        if (scenario_is_empty(r->scenario) && r->link_state != LINK_DOWN) {
+                if (r->link_state != LINK_CLOSING) {
+                        r->link_state = LINK_CLOSING;
+                        g_clear_pointer(&r->link, executor_link_free);
+                }
+                return; /* on_gone() goes on */
+        }
+        finish_current(r);
+}
+
+static void fail_current(Runner *r, GError *error) {
+        g_clear_error(&r->current->error);
+        r->current->error = error;
+        settle_current(r);
+}
+
+/* ---- the books ---- */
+
+static void emit_cgroup(Runner *r, void (*event)(void *, const char *, const char *), const char *name) {
+        g_autofree char *path = g_build_filename(r->current->root, name, NULL);
+
+        event(r->userdata, name, path);
+}
+
+static void commit_setup(Runner *r) {
+        Plan *plan = r->current->plan;
+        Scenario *s = r->scenario;
+
+        for (guint i = 0; i < plan->enables->len; i++) {
+                const PlanEnable *e = plan->enables->pdata[i];
+                CgroupState *c = e->cgroup[0] ? scenario_find_cgroup(s, e->cgroup) : NULL;
+                *(c ? &c->enabled : &s->root_enabled) |= e->controllers;
+        }
+        for (guint i = 0; i < plan->groups->len; i++) {
+                PlanGroup *g = plan->groups->pdata[i];
+                s->next_group_id = MAX(s->next_group_id, g->state->id + 1);
+                g_ptr_array_add(s->groups, g_steal_pointer(&g->state));
+        }
+        while (plan->cgroups->len > 0) {
+                CgroupState *c = g_ptr_array_steal_index(plan->cgroups, 0);
+                g_ptr_array_add(s->cgroups, c);
+                emit_cgroup(r, r->events->cgroup_added, c->name);
+        }
+}
+
+static void commit_end(Runner *r) {
+        const Operation *op = r->current;
+        Slot slot = op->kind == OPERATION_TEARDOWN ? SLOT_BACKDROP : SLOT_STEP;
+        Scenario *s = r->scenario;
+
+        for (guint i = s->groups->len; i-- > 0;) {
+                const GroupState *g = s->groups->pdata[i];
+                if (slot == SLOT_BACKDROP || g->slot == SLOT_STEP)
+                        g_ptr_array_remove_index(s->groups, i);
+        }
+        for (guint i = 0; i < op->plan->removals->len; i++) {
+                const char *name = op->plan->removals->pdata[i];
+                CgroupState *c = scenario_find_cgroup(s, name);
+                if (!c || g_hash_table_contains(op->stayed, name))
+                        continue;
+                emit_cgroup(r, r->events->cgroup_removed, name);
+                g_ptr_array_remove(s->cgroups, c);
+        }
+}
+
+/* ---- planning ---- */
+
+static void fill_context(const Runner *r, PlanContext *c, const char *root) {
+        const RunnerConfig *config = r->config;
+
+        *c = (PlanContext){ .topology = config->topology,
+                            .scenario = r->scenario,
+                            .root = root,
+                            .controllers = cgroup_root_controllers(config->root),
+                            .controllers_file = config->root->controllers_file,
+                            .limits = config->limits,
+                            .workers_per_cgroup = config->workers_per_cgroup,
+                            .stop_ms = config->stop_ms,
+                            .settle_ms = config->settle_ms,
+                            .seed = g_random_int() };
+}
+
+static JsonArray *setup_results(const Operation *op, const PlanContext *context) {
+        JsonArray *results = json_array_new();
+
+        for (guint i = 0; i < op->defs->len; i++)
+                json_array_add_object_element(results,
+                                              report_definition(op->plan, context, op->defs->pdata[i], (int)i,
+                                                                op->options.dry_run));
+        return results;
+}
+
+static bool plan_operation(Runner *r, Operation *op, GError **error) {
+        PlanContext context;
+
+        g_free(op->root);
+        op->root = runner_root(r);
+        fill_context(r, &context, op->root);
+        g_clear_pointer(&op->plan, plan_free);
+        if (op->kind == OPERATION_APPLY)
+                op->plan = plan_setup(&context, op->defs, op->options.backdrop ? SLOT_BACKDROP : SLOT_STEP,
+                                      error);
+        else
+                op->plan = plan_end(&context, op->kind == OPERATION_TEARDOWN ? SLOT_BACKDROP : SLOT_STEP);
+        if (op->plan && op->kind == OPERATION_APPLY && op->options.dry_run)
+                op->results = setup_results(op, &context);
+        return op->plan != NULL;
+}
+
+/* ---- the end of an operation that was carried out ---- */
+
+static void report_end(Runner *r) {
+        Operation *op = r->current;
+        Slot slot = op->kind == OPERATION_TEARDOWN ? SLOT_BACKDROP : SLOT_STEP;
+
+        op->report = report_slot(r->scenario, slot, op->warnings);
+        op->summary = report_summary(r->scenario, slot, op->warnings);
+}
+
+static void succeed_current(Runner *r) {
+        Operation *op = r->current;
+
+        if (op->kind == OPERATION_APPLY) {
+                PlanContext context;
+                fill_context(r, &context, op->root);
+                op->results = setup_results(op, &context);
+                commit_setup(r);
+        } else {
+                report_end(r);
+                commit_end(r);
+                r->events->step_ended(r->userdata, r->scenario->step_index, op->summary);
+                r->scenario->step_index++;
+        }
+        r->events->changed(r->userdata);
+        settle_current(r);
+}
+
+/* ---- the executor's messages ---- */
+
+static PlanAction *action_at(const Runner *r, uint32_t serial, uint32_t index) {
+        const Operation *op = r->current;
+
+        if (!op || !op->plan || op->serial != serial || index >= op->plan->actions->len)
+                return NULL;
+        return op->plan->actions->pdata[index];
+}
+
+static GroupState *find_group(const Runner *r, uint32_t id) {
+        const Plan *plan = r->current ? r->current->plan : NULL;
+
+        for (guint i = 0; plan && i < plan->groups->len; i++) {
+                const PlanGroup *g = plan->groups->pdata[i];
+                if (g->state && g->state->id == id)
+                        return g->state;
+        }
+        return scenario_find_group(r->scenario, id);
+}
+
+static void on_group(void *userdata, uint32_t id, const ArenaHead *arena, size_t size) {
+        GroupState *g = find_group(userdata, id);
+
+        if (!g || g->arena || arena->n_workers != g->n_workers) {
+                munmap((void *)arena, size);
+                return;
+        }
+        g->arena = arena;
+        g->arena_size = size;
+}
+
+static void on_worker_exit(void *userdata, const WireExit *e) {
+        static const char *const kinds[] = {
+                [WORKER_EXIT_CODE] = "exited",
+                [WORKER_EXIT_SIGNAL] = "signaled",
+                [WORKER_EXIT_DEADLINE] = "deadline",
+        };
+        Runner *r = userdata;
+        GroupState *g = find_group(r, e->group_id);
+        g_autoptr(JsonObject) info = NULL;
+
+        if (!g || g->exited >= g->n_workers || e->exit_kind == 0 || e->exit_kind >= G_N_ELEMENTS(kinds))
+                return;
+        g->exited++;
+        info = json_object_new();
+        json_object_set_string_member(info, "kind", kinds[e->exit_kind]);
+        json_object_set_int_member(info, "value", e->exit_value);
+        json_object_set_int_member(info, "worker", e->worker);
+        json_object_set_string_member(info, "work_type", work_type_get(g->work_type)->name);
+        r->events->worker_exited(r->userdata, g->cgroup, e->pid, info);
+        r->events->changed(r->userdata);
+}
+
+static void on_note(void *userdata, const WireNote *note) {
+        Runner *r = userdata;
+        const PlanAction *action = action_at(r, note->serial, note->failure.action);
+        g_autoptr(GError) why = NULL;
+
+        if (!action)
+                return;
+        why = explain_failure(action, r->current->root, &note->failure);
+        g_ptr_array_add(r->current->warnings, g_strdup(why->message));
+        if (action->kind == ACTION_RMDIR)
+                g_hash_table_add(r->current->stayed, g_strdup(action->cgroup));
+}
+
+static void on_done(void *userdata, const WireDone *done) {
+        Runner *r = userdata;
+        const PlanAction *action;
+        GError *error;
+
+        if (!r->current || r->current->serial != done->serial)
+                return;
+        r->watch = sd_event_source_disable_unref(r->watch);
+        if (done->ok) {
+                succeed_current(r);
+                return;
+        }
+        action = action_at(r, done->serial, done->failure.action);
+        error = action ? explain_failure(action, r->current->root, &done->failure)
+                       : g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
+                                     "the executor refused the plan: %s (%s)",
+                                     g_strerror(done->failure.error), done->failure.detail);
+        if (!done->undone) {
+                char *message = g_strconcat(error->message, "; not everything could be undone", NULL);
+                g_free(error->message);
+                error->message = message;
+        }
+        fail_current(r, error);
+}
+
+/* ---- the executor's life ---- */
+
+/* Everything the executor made goes with it. */
+static void lose_scenario(Runner *r) {
+        Scenario *s = r->scenario;
+        g_autofree char *root = runner_root(r);
+
+        for (guint i = s->cgroups->len; i-- > 0;) {
+                const CgroupState *c = s->cgroups->pdata[i];
+                g_autofree char *path = g_build_filename(root, c->name, NULL);
+                r->events->cgroup_removed(r->userdata, c->name, path);
+        }
+        scenario_clear(s);
+        g_clear_pointer(&r->root, g_free);
+        r->events->changed(r->userdata);
+}
+
+static void on_gone(void *userdata, const char *why) {
+        Runner *r = userdata;
+        bool expected = r->link_state == LINK_CLOSING;
+
+        r->link_state = LINK_DOWN;
+        g_clear_pointer(&r->link, executor_link_free);
+        lose_scenario(r);
+        if (r->current && !r->current->error && !expected)
+                r->current->error = g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
+                                                "the scenario's executor could not be "
+                                                "started or ended by itself (%s); what it made is gone",
+                                                why ?: "no reason is known");
+        else if (r->current && r->current->error && why && r->current->error->code == KT_ERROR_EXECUTOR_LOST)
+                g_prefix_error(&r->current->error, "%s: ", why);
+        if (r->current)
+                finish_current(r);
+        else {
+                r->events->changed(r->userdata);
+                advance(r);
+        }
+}
+
+/* The socket closed from the other end: wait in LINK_CLOSING until on_gone() says that all is removed. */
+static void on_lost(void *userdata, const char *why) {
+        Runner *r = userdata;
+
+        g_clear_pointer(&r->link, executor_link_free);
+        r->link_state = LINK_CLOSING;
+        if (r->current && !r->current->error)
+                r->current->error =
+                        g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
+                                    "the scenario's executor ended in the middle of the call%s%s; everything "
+                                    "of the scenario is gone",
+                                    why ? ": " : "", why ?: "");
+        lose_scenario(r);
+}
+
+static void submit_current(Runner *r);
+
+static void on_hello(void *userdata, const WireHello *hello) {
+        Runner *r = userdata;
+
+        r->link_state = LINK_UP;
+        g_free(r->root);
+        r->root = g_strndup(hello->root, sizeof(hello->root) - 1);
+        r->events->quirks_found(r->userdata, hello->quirks);
+        r->watch = sd_event_source_disable_unref(r->watch);
+        if (r->current)
+                submit_current(r);
+}
+
+static const ExecutorLinkEvents link_events = {
+        .hello = on_hello,
+        .group = on_group,
+        .worker_exit = on_worker_exit,
+        .note = on_note,
+        .done = on_done,
+        .lost = on_lost,
+};
+
+/* ---- progress ---- */
+
+/* What an executor may take for one action before it gives up by itself. */
+static uint64_t allowance_us(const Runner *r, const PlanAction *action) {
+        const Plan *plan = r->current->plan;
+
+        switch (action ? action->kind : ACTION_KIND_COUNT) {
+        case ACTION_SPAWN:
+                return 10000000 + (uint64_t)action->group->spec.n_workers * 1000;
+        case ACTION_COLLECT:
+                return (uint64_t)plan->stop_ms * 1000 + 3000000;
+        case ACTION_AWAIT_EMPTY:
+        case ACTION_RMDIR:
+                return (uint64_t)plan->settle_ms * 1000;
+        default:
+                return 2000000;
+        }
+}
+
+static int on_watch(sd_event_source *source, uint64_t now, void *userdata) {
+        Runner *r = userdata;
+        uint32_t index = 0;
+        uint64_t beat = 0, limit = HELLO_US;
+        const PlanAction *action = NULL;
+
+        if (r->link && executor_link_progress(r->link, &index, &beat)) {
+                action = action_at(r, r->current->serial, index);
+                limit = allowance_us(r, action) + WATCH_GRACE_US;
+        }
+        if (beat != r->watched_beat || index != r->watched_action) {
+                r->watched_beat = beat;
+                r->watched_action = index;
+                r->watched_since = now;
+        }
+        if (now - r->watched_since < limit)
+                return sd_event_source_set_time_relative(source, WATCH_PERIOD_US);
+
+        /* Stuck in the kernel. Nothing can be undone through it, so it and all it made have to go. */
+        g_autofree char *path = action ? plan_action_path(action) : g_strdup("start-up");
+        g_clear_error(&r->current->error);
+        r->current->error =
+                g_error_new(KT_ERROR, KT_ERROR_TIMED_OUT,
+                            "the executor has made no progress for %" G_GUINT64_FORMAT " ms at %s/%s; the "
+                            "scenario is given up and all of it removed",
+                            (now - r->watched_since) / 1000, r->current->root, path);
+        r->link_state = LINK_CLOSING;
+        g_clear_pointer(&r->link, executor_link_free);
+        lose_scenario(r);
+        finish_current(r); /* on_gone() may be long in coming */
+        return 0;
+}
+
+static void watch_progress(Runner *r) {
+        r->watch = sd_event_source_disable_unref(r->watch);
+        sd_event_now(r->config->event, CLOCK_MONOTONIC, &r->watched_since);
+        r->watched_action = 0;
+        r->watched_beat = 0;
+        if (sd_event_add_time_relative(r->config->event, &r->watch, CLOCK_MONOTONIC, WATCH_PERIOD_US, 0,
+                                       on_watch, r) >= 0)
+                sd_event_source_set_enabled(r->watch, SD_EVENT_ON);
+}
+
+/* ---- the way of an operation ---- */
+
+static bool start_executor(Runner *r, GError **error) {
+        int pair[2];
+        bool started;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+                g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "no socket for the executor: %s",
+                            g_strerror(errno));
+                return false;
+        }
+        started = r->config->root->kind->start(r->config->root, r->scenario->name, pair[1], on_gone, r,
+                                               error) >= 0;
+        g_close(pair[1], NULL);
+        if (!started) {
+                g_close(pair[0], NULL);
+                return false;
+        }
+        r->link_state = LINK_STARTING;
+        r->link = executor_link_new(r->config->event, pair[0], &link_events, r, error);
+        if (!r->link)
+                r->link_state = LINK_CLOSING; /* its socket is closed, on_gone() will come */
+        watch_progress(r);
+        return r->link != NULL;
+}
+
+static void submit_current(Runner *r) {
+        Operation *op = r->current;
+        g_autoptr(GByteArray) wire = NULL;
+        int k;
+
+        /* The executor may have told another root than the one that was expected. */
+        g_free(op->root);
+        op->root = runner_root(r);
+        wire = plan_encode(op->plan);
+        op->serial = ++r->serial;
+        k = executor_link_submit(r->link, op->serial, wire);
+        if (k < 0)
+                fail_current(r, g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
+                                            "the plan cannot be sent to the executor: %s", g_strerror(-k)));
+        else
+                watch_progress(r);
+}
+
+static void carry_out_current(Runner *r) {
+        GError *error = NULL;
+
+        if (r->current->plan->actions->len == 0)
+                succeed_current(r);
+        else if (r->link_state == LINK_UP)
+                submit_current(r);
+        else if (!start_executor(r, &error))
+                fail_current(r, error);
+}
+
+static void advance(Runner *r) {
+        g_autoptr(GError) error = NULL;
+
+        if (r->current || r->link_state == LINK_CLOSING || g_queue_is_empty(&r->waiting))
+                return;
+        r->current = g_queue_pop_head(&r->waiting);
+        if (!plan_operation(r, r->current, &error))
+                fail_current(r, g_steal_pointer(&error));
+        else if (r->current->options.dry_run)
+                settle_current(r);
+        else
+                carry_out_current(r);
+}
+
+void runner_submit(Runner *r, Operation *op) {
+        if (r->shutting_down) {
+                g_autoptr(GError) error = g_error_new(KT_ERROR, KT_ERROR_SHUTTING_DOWN,
+                                                      "the daemon is shutting down; call again");
+                answer(r, op, error);
+                return;
+        }
+        g_queue_push_tail(&r->waiting, op);
+        r->events->changed(r->userdata);
+        advance(r);
+}
+
+static void forget_answer(G_GNUC_UNUSED Operation *op, G_GNUC_UNUSED const GError *error,
+                          G_GNUC_UNUSED void *userdata) {
+}
+
+void runner_shut_down(Runner *r) {
+        g_autoptr(GError) error =
+                g_error_new(KT_ERROR, KT_ERROR_SHUTTING_DOWN, "the daemon is shutting down; call again");
+        Operation *op;
+
+        if (r->shutting_down)
+                return;
+        r->shutting_down = true;
+        while ((op = g_queue_pop_head(&r->waiting)))
+                answer(r, op, error);
+        if (!r->current && scenario_is_empty(r->scenario))
+                return;
+        g_queue_push_tail(&r->waiting, operation_new(OPERATION_TEARDOWN, forget_answer, NULL, NULL));
+        advance(r);
+}
+
+Runner *runner_new(const RunnerConfig *config, Scenario *scenario, const RunnerEvents *events,
+                   void *userdata) {
+        Runner *r = g_new0(Runner, 1);
+
+        r->config = config;
+        r->scenario = scenario;
+        r->events = events;
+        r->userdata = userdata;
+        g_queue_init(&r->waiting);
+        return r;
+}
+
+void runner_free(Runner *r) {
+        if (!r)
+                return;
+        sd_event_source_disable_unref(r->watch);
+        g_clear_pointer(&r->link, executor_link_free);
+        operation_free(r->current);
+        g_queue_clear_full(&r->waiting, (GDestroyNotify)operation_free);
+        g_free(r->root);
+        g_free(r);
+}

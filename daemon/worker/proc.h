@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Small readers of procfs. Async-signal-safe: a worker calls them between fork and its first work. */
+
+/* The first size-1 bytes of a file, with a NUL behind; their number, or a negative errno. */
+ssize_t proc_read(const char *path, char *buffer, size_t size);
+
+/* Path of the calling process's cgroup v2 as /proc/self/cgroup shows it, cut to fit; false when there is none. */
+bool proc_own_cgroup(char *ret, size_t size);
+
+/* Documentation/scheduler/sched-stats.rst: time on the CPU (ns), time waiting on a run queue (ns), how often
+ * it was picked. */
+typedef struct SchedStat {
+        uint64_t cpu_ns, run_delay_ns, run_count;
+} SchedStat;
+
+bool schedstat_parse(const char *text, SchedStat *ret);
+bool schedstat_read(SchedStat *ret);
