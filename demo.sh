@@ -43,5 +43,5 @@ fi
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 # A scope of our own with the controllers handed over; it ends with the demonstration.
-exec "${as_root[@]}" systemd-run --quiet --scope --property=Delegate=yes \
+exec "${as_root[@]}" systemd-run --quiet --scope --unit="ktsetup-demo-$$" --property=Delegate=yes \
   bash tests/vm/demo-inside.sh --native "$PWD/build"

@@ -4,6 +4,7 @@
 #include "bus-json.h"
 #include "names.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 void call_clear(Call *call) {
@@ -44,7 +45,9 @@ static KtctlExit open_bus(const Invocation *i, sd_bus **ret) {
                 r = sd_bus_open_system(ret);
         if (r < 0)
                 return call_failure(i, KTCTL_UNREACHABLE, "Unreachable", "cannot connect to %s: %s", which,
-                                    g_strerror(-r));
+                                    r == -ENOMEDIUM
+                                            ? "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set"
+                                            : g_strerror(-r));
         return KTCTL_OK;
 }
 
@@ -88,8 +91,8 @@ KtctlExit call_begin_properties(Call *call, const Invocation *i) {
         if (code != KTCTL_OK)
                 return code;
         r = sd_bus_message_append(call->request, "s", KT_MANAGER_INTERFACE);
-        return r < 0 ? call_failure(i, KTCTL_FAILED, "Failed", "cannot make a call: %s", g_strerror(-r)) :
-                       KTCTL_OK;
+        return r < 0 ? call_failure(i, KTCTL_FAILED, "Failed", "cannot make a call: %s", g_strerror(-r))
+                     : KTCTL_OK;
 }
 
 /* ---- answer ---- */

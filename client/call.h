@@ -9,8 +9,8 @@
 #include <json-glib/json-glib.h>
 #include <systemd/sd-bus.h>
 
-/* One call to the daemon on its own connection. Whatever goes wrong is printed here; what comes back is the exit
- * code to leave with. */
+/* One call to the daemon on its own connection. Whatever goes wrong is printed here; what comes back is the
+ * exit code to leave with. */
 typedef struct Call {
         const Invocation *invocation;
         sd_bus *bus;
@@ -34,4 +34,5 @@ KtctlExit call_read_json(Call *call, JsonNode **ret);
 KtctlExit call_read_fd(Call *call, int *ret);
 
 /* Prints a failure of this side, in the form that the command line asks for. */
-#define call_failure(i, code, name, ...) failure_print(invocation_has(i, OPTION_JSON), code, name, __VA_ARGS__)
+#define call_failure(i, code, name, ...)                                                                     \
+        failure_print(invocation_has(i, OPTION_JSON), code, name, __VA_ARGS__)

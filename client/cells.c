@@ -23,8 +23,8 @@ static char *scaled(double value, double step, const char *const *units) {
                 value /= step;
                 units++;
         }
-        if (value == (uint64_t) value)
-                return g_strdup_printf("%" PRIu64 "%s", (uint64_t) value, *units);
+        if (value == (uint64_t)value)
+                return g_strdup_printf("%" PRIu64 "%s", (uint64_t)value, *units);
         return g_strdup_printf(value < 10 ? "%.2f%s" : value < 100 ? "%.1f%s" : "%.0f%s", value, *units);
 }
 
@@ -60,9 +60,11 @@ char *cell_ranges(JsonNode *node) {
                 return NULL;
         n = array_length(json_node_get_array(node));
         while (i < n) {
-                uint64_t first = node_count(json_array_get_element(json_node_get_array(node), i)), last = first;
+                uint64_t first = node_count(json_array_get_element(json_node_get_array(node), i)),
+                         last = first;
 
-                while (++i < n && node_count(json_array_get_element(json_node_get_array(node), i)) == last + 1)
+                while (++i < n &&
+                       node_count(json_array_get_element(json_node_get_array(node), i)) == last + 1)
                         last++;
                 g_string_append_printf(text, "%s%" PRIu64, text->len ? "," : "", first);
                 if (last > first)
@@ -94,6 +96,6 @@ char *cell_result(JsonNode *node) {
         for (size_t i = 0; i < G_N_ELEMENTS(exits); i++)
                 if (g_str_equal(kind, exits[i].kind))
                         return g_strdup_printf("%s %" PRId64, exits[i].word,
-                                               (int64_t) member_count(info, "value"));
+                                               (int64_t)member_count(info, "value"));
         return g_strdup(kind);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "definition.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +8,7 @@
 
 struct Definition {
         JsonObject *object;
-        JsonObject *work; /* the worker group that options apply to; owned by object */
+        JsonObject *work;  /* the worker group that options apply to; owned by object */
         bool work_started; /* by --work-type */
         bool work_typed;   /* that group has its type */
 };
@@ -61,7 +60,8 @@ bool definition_has_option(const char *option) {
         return find_word(option, false) || find_word(option, true);
 }
 
-/* Some words are keys of the definition and of a worker group: the definition's are defaults for all groups. */
+/* Some words are keys of the definition and of a worker group: the definition's are defaults for all groups.
+ */
 static const VocabularyWord *choose_word(const Definition *d, const char *option) {
         const VocabularyWord *outer = find_word(option, false), *inner = find_word(option, true);
 
@@ -72,8 +72,8 @@ static bool starts_work(const VocabularyWord *word) {
         return g_str_equal(word->key, WORK_PREFIX "work_type");
 }
 
-/* The group that `word` goes to. A group that began with another option, such as --workers, and has no type yet
- * takes the next --work-type: the order of the options of a first group does not matter. */
+/* The group that `word` goes to. A group that began with another option, such as --workers, and has no type
+ * yet takes the next --work-type: the order of the options of a first group does not matter. */
 static JsonObject *current_work(Definition *d, const VocabularyWord *word) {
         if (!d->work || (starts_work(word) && d->work_typed)) {
                 if (!d->work)
@@ -102,7 +102,8 @@ static JsonNode *node_from_text(const char *text) {
         return json_node_init_string(json_node_alloc(), text);
 }
 
-/* An integer when it is one that fits, else text as it is: "max", "50%" or a mistake for the daemon to name. */
+/* An integer when it is one that fits, else text as it is: "max", "50%" or a mistake for the daemon to name.
+ */
 static JsonNode *node_from_integer(const char *text) {
         gint64 value;
 

@@ -6,10 +6,10 @@
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 
-/* A cgroup definition under construction from command line options, in their order: --work-type starts a worker
- * group, and the options of a group apply to the one started last. Values are only sorted into integers, numbers
- * and text here; what they mean and whether they are allowed is the daemon's to say, in one place for all
- * clients. */
+/* A cgroup definition under construction from command line options, in their order: --work-type starts a
+ * worker group, and the options of a group apply to the one started last. Values are only sorted into
+ * integers, numbers and text here; what they mean and whether they are allowed is the daemon's to say, in one
+ * place for all clients. */
 typedef struct Definition Definition;
 
 Definition *definition_new(void);
@@ -25,7 +25,8 @@ bool definition_set(Definition *definition, const char *option, const char *valu
 /* Names the definition and returns it; it belongs to `definition`. */
 JsonObject *definition_finish(Definition *definition, const char *name);
 
-/* The option that sets a word, without dashes in front; NULL for the word that is not an option (the name). */
+/* The option that sets a word, without dashes in front; NULL for the word that is not an option (the name).
+ */
 char *definition_option_name(const VocabularyWord *word);
 
 /* Is it a key of each element of `works`? */

@@ -16,7 +16,7 @@ KtctlExit document_read(const Invocation *i, const char *path, GString **ret);
 /* Reads the report behind a file descriptor from its start. */
 KtctlExit report_read(const Invocation *i, int fd, GString **ret);
 
-/* --report: opened before the call is made, so that no report is lost to a bad path, but written, and what was
- * in it before overwritten, only once there is one. *ret_fd is -1 without the option. */
+/* --report: opened before the call is made, so that no report is lost to a bad path, but written, and what
+ * was in it before overwritten, only once there is one. *ret_fd is -1 without the option. */
 KtctlExit report_file_open(const Invocation *i, int *ret_fd);
 KtctlExit report_file_write(const Invocation *i, int fd, const GString *report);

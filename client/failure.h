@@ -14,7 +14,7 @@ typedef enum KtctlExit {
 } KtctlExit;
 
 /* Prints a failure to stderr and returns `code`, so that a caller can leave with it. `name` is a D-Bus error
- * name, or one plain word for failures on this side of the bus. As text, only the last part of a D-Bus name is
- * shown, in brackets; as JSON, the whole name. */
+ * name, or one plain word for failures on this side of the bus. As text, only the last part of a D-Bus name
+ * is shown, in brackets; as JSON, the whole name. */
 KtctlExit failure_print(bool json, KtctlExit code, const char *name, const char *format, ...)
         G_GNUC_PRINTF(4, 5);

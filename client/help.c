@@ -3,7 +3,7 @@
 
 #include "failure.h"
 
-enum { HELP_INDENT = 2, HELP_LEFT = 30 };
+enum { HELP_INDENT = 2, HELP_LEFT = 32 };
 
 /* The bash completion reads these texts: the verbs below "Verbs:", options as two-blank lines that begin with
  * dashes, with the placeholder of a value behind one blank. */
@@ -45,7 +45,8 @@ void help_print(FILE *out, const Verb *verbs) {
         };
 
         fputs("Usage: ktctl [OPTIONS] VERB [ARGUMENTS] [OPTIONS]\n\n"
-              "Makes cgroups with synthetic workers through ktsetupd, and collects their reports.\n\nVerbs:\n",
+              "Makes cgroups with synthetic workers through ktsetupd, and collects their "
+              "reports.\n\nVerbs:\n",
               out);
         for (const Verb *v = verbs; v->name; v++)
                 print_row(out, v->name, *v->arguments ? v->arguments : NULL, v->help);
@@ -57,8 +58,8 @@ void help_print(FILE *out, const Verb *verbs) {
 }
 
 void help_print_verb(FILE *out, const Verb *verb) {
-        fprintf(out, "Usage: ktctl %s%s%s\n\n%c%s.\n", verb->name, *verb->arguments ? " " : "", verb->arguments,
-                g_ascii_toupper(verb->help[0]), verb->help + 1);
+        fprintf(out, "Usage: ktctl %s%s%s\n\n%c%s.\n", verb->name, *verb->arguments ? " " : "",
+                verb->arguments, g_ascii_toupper(verb->help[0]), verb->help + 1);
         if (verb->options) {
                 fputs("\nOptions:\n", out);
                 print_options(out, verb->options);

@@ -23,8 +23,8 @@ static const Verb verbs[] = {
         { "topology", "", "show CPUs, last-level caches and NUMA nodes", 0, 0, 0, false, verb_topology },
         { "end-step", "", "stop the step's workers, report on them, remove the step's cgroups", 0, 0,
           OPTION_BIT(OPTION_REPORT), false, verb_end_step },
-        { "teardown", "", "end the step, then the same for the backdrop", 0, 0, OPTION_BIT(OPTION_REPORT), false,
-          verb_teardown },
+        { "teardown", "", "end the step, then the same for the backdrop", 0, 0, OPTION_BIT(OPTION_REPORT),
+          false, verb_teardown },
         { "version", "", "show the versions of ktctl and ktsetupd, and what the host offers", 0, 0, 0, false,
           verb_version },
         { "help", "[VERB]", "print help", 0, 1, 0, false, verb_help },
@@ -74,9 +74,10 @@ int main(int argc, char **argv) {
         bool json;
         KtctlExit code;
 
-        (void) argc;
+        (void)argc;
         setlocale(LC_CTYPE, ""); /* only this: numbers look the same everywhere */
-        json = g_strv_contains((const char *const *) argv, "--json"); /* holds for what is wrong before it, too */
+        json = g_strv_contains((const char *const *)argv,
+                               "--json"); /* holds for what is wrong before it, too */
         invocation = invocation_parse(verbs, argv, &error);
         if (!invocation)
                 return usage_failure(json, error);

@@ -42,7 +42,7 @@ uint64_t node_count(JsonNode *node) {
                 return 0;
         if (json_node_get_value_type(node) == G_TYPE_STRING)
                 return g_ascii_strtoull(json_node_get_string(node), NULL, 10);
-        return (uint64_t) json_node_get_int(node);
+        return (uint64_t)json_node_get_int(node);
 }
 
 uint64_t member_count(JsonObject *object, const char *key) {

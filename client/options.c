@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* Not getopt_long(): which options there are depends on the verb, which may come after some of them; the order of
- * a definition's options has a meaning; and getopt's abbreviations would make each new word of the vocabulary
- * break somebody's script. */
+/* Not getopt_long(): which options there are depends on the verb, which may come after some of them; the
+ * order of a definition's options has a meaning; and getopt's abbreviations would make each new word of the
+ * vocabulary break somebody's script. */
 
 enum { TIMEOUT_DEFAULT = 90, TIMEOUT_MAX = 24 * 60 * 60 }; /* seconds */
 
@@ -61,7 +61,7 @@ void invocation_free(Invocation *i) {
 }
 
 static const char *nth_verb(size_t i, const void *context) {
-        return ((const Verb *) context)[i].name;
+        return ((const Verb *)context)[i].name;
 }
 
 const Verb *verb_find(const Verb *verbs, const char *name, GError **error) {
@@ -72,8 +72,8 @@ const Verb *verb_find(const Verb *verbs, const char *name, GError **error) {
                 if (g_str_equal(verbs[n].name, name))
                         return &verbs[n];
         near = suggest_name(name, nth_verb, n, verbs);
-        refuse(error, G_OPTION_ERROR_FAILED, near ? "unknown verb '%s'; did you mean '%s'?" : "unknown verb '%s'",
-               name, near);
+        refuse(error, G_OPTION_ERROR_FAILED,
+               near ? "unknown verb '%s'; did you mean '%s'?" : "unknown verb '%s'", name, near);
         return NULL;
 }
 
@@ -91,7 +91,7 @@ static OptionId find_option(const Verb *verb, const char *name) {
 }
 
 static const char *nth_text(size_t i, const void *context) {
-        return g_ptr_array_index((GPtrArray *) context, i);
+        return g_ptr_array_index((GPtrArray *)context, i);
 }
 
 /* The option that an unknown one was meant to be; the caller frees it. */
@@ -116,7 +116,8 @@ static bool refuse_unknown(const Verb *verb, const char *name, GError **error) {
                 return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option --%s; did you mean --%s?",
                               name, near);
         if (verb)
-                return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "%s has no option --%s", verb->name, name);
+                return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "%s has no option --%s", verb->name,
+                              name);
         return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION,
                       "--%s is not an option of every verb; options of one verb stand after it", name);
 }
@@ -160,7 +161,7 @@ static bool parse_argument(Parser *p, const char *text, GError **error) {
         Invocation *i = p->invocation;
 
         if (i->verb) {
-                g_ptr_array_add(i->arguments, (gpointer) text);
+                g_ptr_array_add(i->arguments, (gpointer)text);
                 return true;
         }
         i->verb = verb_find(i->verbs, text, error);
@@ -198,9 +199,10 @@ static bool check_arguments(const Invocation *i, GError **error) {
                 return refuse(error, G_OPTION_ERROR_FAILED, "%s: too few arguments; usage: ktctl %s%s%s",
                               verb->name, verb->name, *verb->arguments ? " " : "", verb->arguments);
         if (i->arguments->len > verb->max_arguments)
-                return refuse(error, G_OPTION_ERROR_FAILED, "%s: argument '%s' is one too many; usage: ktctl %s%s%s",
-                              verb->name, (char *) g_ptr_array_index(i->arguments, verb->max_arguments),
-                              verb->name, *verb->arguments ? " " : "", verb->arguments);
+                return refuse(error, G_OPTION_ERROR_FAILED,
+                              "%s: argument '%s' is one too many; usage: ktctl %s%s%s", verb->name,
+                              (char *)g_ptr_array_index(i->arguments, verb->max_arguments), verb->name,
+                              *verb->arguments ? " " : "", verb->arguments);
         return true;
 }
 
@@ -209,8 +211,8 @@ static bool check_values(Invocation *i, GError **error) {
         guint64 seconds = TIMEOUT_DEFAULT;
 
         if (timeout && !g_ascii_string_to_unsigned(timeout, 10, 1, TIMEOUT_MAX, &seconds, NULL))
-                return refuse(error, G_OPTION_ERROR_BAD_VALUE,
-                              "--timeout '%s': needs whole seconds, 1 to %d", timeout, TIMEOUT_MAX);
+                return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--timeout '%s': needs whole seconds, 1 to %d",
+                              timeout, TIMEOUT_MAX);
         i->timeout_us = seconds * G_USEC_PER_SEC;
         if (!!i->values[OPTION_SYSTEM] + !!i->values[OPTION_SESSION] + !!i->values[OPTION_ADDRESS] > 1)
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE,

@@ -53,8 +53,8 @@ typedef struct Verb {
 
 /* A command line, taken apart. Text in it belongs to the argv it was made from. */
 struct Invocation {
-        const Verb *verbs; /* ends with a row without name */
-        const Verb *verb;  /* NULL: none was given */
+        const Verb *verbs;                /* ends with a row without name */
+        const Verb *verb;                 /* NULL: none was given */
         const char *values[OPTION_COUNT]; /* "" for an option without value, NULL when not given */
         uint64_t timeout_us;
         GPtrArray *arguments; /* of const char * */

@@ -16,10 +16,10 @@ void print_json(FILE *out, JsonNode *node) {
 /* ---- status ---- */
 
 static const Column state_columns[] = {
-        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
+        { "CGROUP", 0, "name", cell_text, 0, false },
         { "SLOT", 0, "slot", cell_text, 0, false },
         { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false },
-        { "WORK", 1, "work_type", cell_text, SCOLS_FL_TRUNC, false },
+        { "WORK", 1, "work_type", cell_text, 0, false },
         { "PID", 2, "pid", cell_count, SCOLS_FL_RIGHT, false },
         { "STATE", 2, "state", cell_text, 0, false },
         { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false },
@@ -27,7 +27,7 @@ static const Column state_columns[] = {
 };
 
 static const Column limit_columns[] = {
-        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
+        { "CGROUP", 0, "name", cell_text, 0, false },
         { "KNOB", 1, "knob", cell_text, 0, false },
         { "VALUE", 1, "value", cell_text, SCOLS_FL_TRUNC, false },
 };
@@ -157,7 +157,7 @@ void print_topology(FILE *out, JsonObject *topology, bool legend) {
 /* ---- what was made, or would be ---- */
 
 static const Column result_columns[] = {
-        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
+        { "CGROUP", 0, "name", cell_text, 0, false },
         { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false },
         { "WORK", 1, "work_type", cell_text, 0, false },
         { "WORKERS", 1, "workers", cell_count, SCOLS_FL_RIGHT, false },
@@ -221,7 +221,8 @@ void print_version(FILE *out, JsonObject *properties) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
                 JsonNode *node = member_at(properties, rows[i].key);
-                g_autofree char *text = node && JSON_NODE_HOLDS_ARRAY(node) ? cell_list(node) : cell_text(node);
+                g_autofree char *text =
+                        node && JSON_NODE_HOLDS_ARRAY(node) ? cell_list(node) : cell_text(node);
                 fprintf(out, "%-14s %s\n", rows[i].label, text && *text ? text : "-");
         }
 }

@@ -8,8 +8,8 @@
 #include <inttypes.h>
 
 static const Column report_columns[] = {
-        { "CGROUP", 0, "name", cell_text, SCOLS_FL_TRUNC, false },
-        { "WORK", 1, "work_type", cell_text, SCOLS_FL_TRUNC, false },
+        { "CGROUP", 0, "name", cell_text, 0, false },
+        { "WORK", 1, "work_type", cell_text, 0, false },
         { "PID", 2, "tid", cell_count, SCOLS_FL_RIGHT, false },
         { "RESULT", 2, "", cell_result, 0, false },
         { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false },

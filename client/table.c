@@ -3,15 +3,17 @@
 
 #include "members.h"
 
+#include <unistd.h>
+
 typedef struct libscols_table ScolsTable;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScolsTable, scols_unref_table)
 
 typedef struct Walk {
         const Table *table;
         ScolsTable *scols;
-        bool *filled;                       /* by column: some row has a value */
+        bool *filled;                        /* by column: some row has a value */
         JsonNode *elements[TABLE_DEPTH_MAX]; /* the element we are in, at each depth */
-        bool shown[TABLE_DEPTH_MAX];        /* it has had its first row */
+        bool shown[TABLE_DEPTH_MAX];         /* it has had its first row */
 } Walk;
 
 static void *check_memory(void *p) {
@@ -60,24 +62,62 @@ static void add_elements(Walk *w, unsigned depth, JsonArray *elements) {
         }
 }
 
-/* Backwards, so that the indices of those still to come hold. */
-static void remove_empty_columns(Walk *w) {
-        for (size_t i = w->table->n_columns; i-- > 0;)
+/* A column cannot be removed any more once there are rows. */
+static void hide_empty_columns(const Walk *w) {
+        for (size_t i = 0; i < w->table->n_columns; i++)
                 if (w->table->columns[i].optional && !w->filled[i])
-                        scols_table_remove_column(w->scols, scols_table_get_column(w->scols, i));
+                        scols_column_set_flags(scols_table_get_column(w->scols, i), SCOLS_FL_HIDDEN);
+}
+
+/* The table as text, without the blanks that fill up the ends of lines. `force` is SCOLS_TERMFORCE_*. */
+static GString *render(ScolsTable *scols, int force, size_t *ret_width) {
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+        GString *result = g_string_new(NULL);
+
+        scols_table_set_termforce(scols, force);
+        if (scols_print_table_to_string(scols, &text) < 0)
+                check_memory(NULL);
+        lines = g_strsplit(text ?: "", "\n", -1);
+        *ret_width = 0;
+        for (char **line = lines; *line; line++) {
+                g_strchomp(*line);
+                *ret_width = MAX(*ret_width, (size_t)g_utf8_strlen(*line, -1));
+                if (**line || line[1]) /* no line follows the last newline */
+                        g_string_append_printf(result, "%s\n", *line);
+        }
+        return result;
+}
+
+/* Lists are cut to fit a terminal, names are not. And none is cut in vain: where that is not enough, lines
+ * wrap whole. */
+static GString *render_for(FILE *out, ScolsTable *scols) {
+        g_autoptr(GString) cut = NULL;
+        size_t width;
+
+        if (!isatty(fileno(out)))
+                return render(scols, SCOLS_TERMFORCE_NEVER, &width);
+        cut = render(scols, SCOLS_TERMFORCE_ALWAYS, &width);
+        if (width <= scols_table_get_termwidth(scols))
+                return g_steal_pointer(&cut);
+        return render(scols, SCOLS_TERMFORCE_NEVER, &width);
 }
 
 void table_print(FILE *out, const Table *table, JsonArray *elements) {
         g_autoptr(ScolsTable) scols = check_memory(scols_new_table());
         g_autofree bool *filled = g_new0(bool, table->n_columns);
+        g_autoptr(GString) text = NULL;
         Walk walk = { .table = table, .scols = scols, .filled = filled };
 
-        scols_table_set_stream(scols, out);
         scols_table_enable_noheadings(scols, !table->headings);
         scols_table_set_column_separator(scols, "  ");
         for (size_t i = 0; i < table->n_columns; i++)
-                check_memory(scols_table_new_column(scols, table->columns[i].heading, 0, table->columns[i].flags));
+                check_memory(
+                        scols_table_new_column(scols, table->columns[i].heading, 0, table->columns[i].flags));
         add_elements(&walk, 0, elements);
-        remove_empty_columns(&walk);
-        scols_print_table(scols);
+        hide_empty_columns(&walk);
+        if (scols_table_is_empty(scols))
+                return;
+        text = render_for(out, scols);
+        fputs(text->str, out);
 }

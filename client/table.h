@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Tables of JSON lists whose elements may hold lists in turn: cgroups, their works, the workers of a work. A row
- * is an element that holds no further list; what the elements around it say stands only in their first row. */
+/* Tables of JSON lists whose elements may hold lists in turn: cgroups, their works, the workers of a work. A
+ * row is an element that holds no further list; what the elements around it say stands only in their first
+ * row. */
 
 enum { TABLE_DEPTH_MAX = 3 };
 
@@ -26,7 +27,8 @@ typedef struct Column {
 typedef struct Table {
         const Column *columns;
         size_t n_columns;
-        const char *lists[TABLE_DEPTH_MAX]; /* keys of the list at each depth; [0] is the name of `elements` */
+        const char
+                *lists[TABLE_DEPTH_MAX]; /* keys of the list at each depth; [0] is the name of `elements` */
         bool headings;
 } Table;
 

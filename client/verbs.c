@@ -22,7 +22,7 @@ static bool legend(const Invocation *i) {
 static int append_setup_options(sd_bus_message *m, const Invocation *i) {
         return sd_bus_message_append(m, "a{sv}", 2, "target", "s",
                                      invocation_has(i, OPTION_BACKDROP) ? "backdrop" : "step", "dry_run", "b",
-                                     (int) invocation_has(i, OPTION_DRY_RUN));
+                                     (int)invocation_has(i, OPTION_DRY_RUN));
 }
 
 static KtctlExit print_made(const Invocation *i, JsonNode *answer, JsonArray *cgroups) {

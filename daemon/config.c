@@ -92,7 +92,7 @@ static bool apply_group(Config *c, const char *path, GKeyFile *file, const char 
         for (size_t i = 0; names && names[i]; i++) {
                 g_autofree char *text = g_key_file_get_string(file, group, names[i], NULL);
                 const Key *key = find_key(path, group, names[i], error);
-                if (!key || !apply_value(c, path, key, text ?: "", error))
+                if (!key || !apply_value(c, path, key, text ? g_strstrip(text) : "", error))
                         return false;
         }
         return true;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "error.h"
 
-G_DEFINE_QUARK(kt - error - quark, kt_error)
+GQuark kt_error_quark(void) {
+        return g_quark_from_static_string("kt-error-quark");
+}

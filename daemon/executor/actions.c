@@ -82,7 +82,7 @@ static int evacuate_once(Executor *e, FILE *procs, char moved[WIRE_TEXT], WireFa
         int n = 0;
 
         while (fgets(line, sizeof line, procs)) {
-                pid_t pid = (pid_t) atoi(line);
+                pid_t pid = (pid_t)atoi(line);
                 char who[WIRE_TEXT] = "";
 
                 /* 0: lives in a pid namespace that is not ours to name it */
@@ -147,15 +147,15 @@ static char *disabling_text(const char *enabling, const char *already) {
         for (const char *p = enabling; text && *p; p += strspn(p, " ")) {
                 size_t n = strcspn(p, " ");
                 if (*p == '+' && !has_word(already, p + 1, n - 1))
-                        to += sprintf(to, "%s-%.*s", to == text ? "" : " ", (int) n - 1, p + 1);
+                        to += sprintf(to, "%s-%.*s", to == text ? "" : " ", (int)n - 1, p + 1);
                 p += n;
         }
         return text;
 }
 
-/* cgroup v2 lets "+cpu" or "+pids" succeed where processes are, and quietly makes the cgroup a threaded domain in
- * which no further process can be born (cgroup_vet_subtree_control_enable, kernel/cgroup/cgroup.c). The root of
- * the hierarchy, which has no cgroup.type, is exempt. */
+/* cgroup v2 lets "+cpu" or "+pids" succeed where processes are, and quietly makes the cgroup a threaded
+ * domain in which no further process can be born (cgroup_vet_subtree_control_enable, kernel/cgroup/cgroup.c).
+ * The root of the hierarchy, which has no cgroup.type, is exempt. */
 static bool would_turn_threaded(const CgroupRoot *root, const char *path) {
         char type[32];
 
@@ -178,8 +178,8 @@ static int do_enable(Executor *e, const Plan *plan, const WireAction *a, WireFai
                             ? -EBUSY
                             : knob_write_in(&e->root, path, "cgroup.subtree_control", value);
         if (r < 0) {
-                describe_cgroup(failure->detail, &e->root, path, "cgroup.subtree_control", (int) -r);
-                return (int) r;
+                describe_cgroup(failure->detail, &e->root, path, "cgroup.subtree_control", (int)-r);
+                return (int)r;
         }
         if (*entry->text) {
                 ledger_add(&e->ledger, entry);
@@ -195,7 +195,7 @@ static int do_write(Executor *e, const Plan *plan, const WireAction *a, WireFail
         if (r < 0) {
                 char cgroup[PATH_MAX];
                 size_t length = parent_length(path);
-                snprintf(cgroup, sizeof cgroup, "%.*s", (int) length, path);
+                snprintf(cgroup, sizeof cgroup, "%.*s", (int)length, path);
                 describe_cgroup(failure->detail, &e->root, cgroup, path + length + (length != 0), -r);
         }
         return r;
@@ -209,7 +209,7 @@ static int do_spawn(Executor *e, const Plan *plan, const WireAction *a, WireFail
 
 static int do_release(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
         Group *group = group_find(e, a->group_id);
-        (void) plan, (void) failure;
+        (void)plan, (void)failure;
 
         if (!group)
                 return -ENOENT;
@@ -224,7 +224,7 @@ static void start_stop_clock(Executor *e, const Plan *plan) {
 
 static int do_stop(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
         Group *group = group_find(e, a->group_id);
-        (void) failure;
+        (void)failure;
 
         if (!group)
                 return -ENOENT;
@@ -251,16 +251,11 @@ static int do_collect(Executor *e, const Plan *plan, const WireAction *a, WireFa
         return r;
 }
 
-static int (*const actions[ACTION_KIND_COUNT])(Executor *, const Plan *, const WireAction *, WireFailure *) = {
-        [ACTION_MKDIR] = do_mkdir,
-        [ACTION_ENABLE] = do_enable,
-        [ACTION_WRITE] = do_write,
-        [ACTION_SPAWN] = do_spawn,
-        [ACTION_RELEASE] = do_release,
-        [ACTION_STOP] = do_stop,
-        [ACTION_COLLECT] = do_collect,
-        [ACTION_EVACUATE] = do_evacuate,
-        [ACTION_AWAIT_EMPTY] = do_await_empty,
+static int (*const actions[ACTION_KIND_COUNT])(Executor *, const Plan *, const WireAction *,
+                                               WireFailure *) = {
+        [ACTION_MKDIR] = do_mkdir,     [ACTION_ENABLE] = do_enable,     [ACTION_WRITE] = do_write,
+        [ACTION_SPAWN] = do_spawn,     [ACTION_RELEASE] = do_release,   [ACTION_STOP] = do_stop,
+        [ACTION_COLLECT] = do_collect, [ACTION_EVACUATE] = do_evacuate, [ACTION_AWAIT_EMPTY] = do_await_empty,
         [ACTION_RMDIR] = do_rmdir,
 };
 

@@ -20,12 +20,12 @@ enum { WRITE_TIMEOUT_MS = 2000, WRITE_TIMER_REPEAT_MS = 50 };
 static int open_below(const CgroupRoot *root, const char *path, int flags) {
         const char *name = *path ? path : ".";
         struct open_how how = {
-                .flags = (uint64_t) (flags | O_CLOEXEC | O_NOFOLLOW),
+                .flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
         };
-        long fd = root->no_openat2 ? openat(root->fd, name, (int) how.flags)
+        long fd = root->no_openat2 ? openat(root->fd, name, (int)how.flags)
                                    : syscall(SYS_openat2, root->fd, name, &how, sizeof how);
-        return fd < 0 ? -errno : (int) fd;
+        return fd < 0 ? -errno : (int)fd;
 }
 
 static bool openat2_refused(CgroupRoot *root) {
@@ -53,7 +53,7 @@ void cgroup_root_close(CgroupRoot *root) {
 
 size_t parent_length(const char *path) {
         const char *slash = strrchr(path, '/');
-        return slash ? (size_t) (slash - path) : 0;
+        return slash ? (size_t)(slash - path) : 0;
 }
 
 /* Opens the directory that holds the last component, and points at that component. */
@@ -94,7 +94,7 @@ int cgroup_open_dir(const CgroupRoot *root, const char *path) {
 /* ---- knobs ---- */
 
 static void do_nothing(int signal_number) {
-        (void) signal_number;
+        (void)signal_number;
 }
 
 void knob_timer_init(void) {
@@ -114,11 +114,12 @@ static void timer_set(unsigned first_ms) {
 
 static int write_whole(int fd, const char *value) {
         size_t length = strlen(value);
-        ssize_t n = write(fd, value, length); /* of length 0 too: kernfs passes it on, and it clears a cpuset */
+        ssize_t n =
+                write(fd, value, length); /* of length 0 too: kernfs passes it on, and it clears a cpuset */
 
         if (n < 0)
                 return -errno;
-        return (size_t) n == length ? 0 : -EIO;
+        return (size_t)n == length ? 0 : -EIO;
 }
 
 static int open_and_write(const CgroupRoot *root, const char *path, const char *value) {
@@ -164,13 +165,13 @@ ssize_t knob_read(const CgroupRoot *root, const char *cgroup, const char *knob, 
         if (fd < 0)
                 return fd;
         while (used < size - 1 && (n = read(fd, buffer + used, size - 1 - used)) > 0)
-                used += (size_t) n;
+                used += (size_t)n;
         if (n < 0)
                 return -errno;
         if (used && buffer[used - 1] == '\n')
                 used--;
         buffer[used] = '\0';
-        return (ssize_t) used;
+        return (ssize_t)used;
 }
 
 bool cgroup_events_populated(int events) {

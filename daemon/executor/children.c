@@ -16,7 +16,7 @@
 enum { REAP_MS = 3000 };
 
 static int by_pid(const void *a, const void *b) {
-        pid_t x = ((const Child *) a)->pid, y = ((const Child *) b)->pid;
+        pid_t x = ((const Child *)a)->pid, y = ((const Child *)b)->pid;
         return (x > y) - (x < y);
 }
 
@@ -171,9 +171,10 @@ void children_reap(Executor *e) {
                 info.si_pid = 0;
                 if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
                         return;
-                /* While it is a zombie its id is nobody else's: what it left in its process group goes now. */
+                /* While it is a zombie its id is nobody else's: what it left in its process group goes now.
+                 */
                 kill(-info.si_pid, SIGKILL);
-                waitid(P_PID, (id_t) info.si_pid, &info, WEXITED);
+                waitid(P_PID, (id_t)info.si_pid, &info, WEXITED);
 
                 Child *child = find_child(e, info.si_pid);
                 if (child)

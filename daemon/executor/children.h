@@ -16,19 +16,19 @@ typedef struct Child {
         Group *group;
 } Child;
 
-/* The workers of one SPAWN, and their arena. Lives from the SPAWN until its workers are gone and have been asked
- * for: by COLLECT, by the undo of the plan, by the end of the executor. */
+/* The workers of one SPAWN, and their arena. Lives from the SPAWN until its workers are gone and have been
+ * asked for: by COLLECT, by the undo of the plan, by the end of the executor. */
 struct Group {
         Group *next;
         uint32_t id;
         ArenaHead *arena;
         size_t arena_size;
-        int arena_fd;         /* until the daemon has got it */
+        int arena_fd; /* until the daemon has got it */
         LedgerEntry *entry;
-        bool announced;       /* the daemon knows it, and hears of exits */
-        const Child *lost;    /* before it was announced: a worker that died */
+        bool announced;    /* the daemon knows it, and hears of exits */
+        const Child *lost; /* before it was announced: a worker that died */
         uint32_t n_live;
-        Child children[];     /* one for each worker of the arena */
+        Child children[]; /* one for each worker of the arena */
 };
 
 typedef struct Children {

@@ -32,7 +32,7 @@ void describe_process(char ret[WIRE_TEXT], int pid) {
         snprintf(path, sizeof path, "/proc/%d/comm", pid);
         if (proc_read(path, comm, sizeof comm) <= 0)
                 strcpy(comm, "gone");
-        describe_append(ret, "%d (%.*s)", pid, (int) strcspn(comm, "\n"), comm);
+        describe_append(ret, "%d (%.*s)", pid, (int)strcspn(comm, "\n"), comm);
 }
 
 void describe_processes(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup) {
@@ -70,7 +70,7 @@ static void describe_parent(char ret[WIRE_TEXT], const CgroupRoot *root, const c
 
         if (!*cgroup) /* what is above the root is not ours to read */
                 return;
-        snprintf(parent, sizeof parent, "%.*s", (int) parent_length(cgroup), cgroup);
+        snprintf(parent, sizeof parent, "%.*s", (int)parent_length(cgroup), cgroup);
         describe_knob(ret, root, parent, "cgroup.controllers", "parent's ");
         describe_knob(ret, root, parent, "cgroup.subtree_control", "parent's ");
 }
@@ -80,7 +80,8 @@ static bool exists(const CgroupRoot *root, const char *cgroup, const char *knob)
         return fd >= 0;
 }
 
-void describe_cgroup(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup, const char *knob, int error) {
+void describe_cgroup(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup, const char *knob,
+                     int error) {
         describe_knob(ret, root, cgroup, "cgroup.controllers", "");
         describe_parent(ret, root, cgroup);
         if (knob) {

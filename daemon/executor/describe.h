@@ -4,14 +4,15 @@
 #include "cgroup.h"
 #include "protocol.h"
 
-/* Facts about a cgroup at the moment at which something failed, for WireFailure.detail: what the kernel offers
- * there and who is in the way. Facts only; what to do about them is for the daemon to say. */
+/* Facts about a cgroup at the moment at which something failed, for WireFailure.detail: what the kernel
+ * offers there and who is in the way. Facts only; what to do about them is for the daemon to say. */
 
 /* Appends to the text in ret; what does not fit is cut. */
 __attribute__((format(printf, 2, 3))) void describe_append(char ret[WIRE_TEXT], const char *format, ...);
 
 /* `cgroup` is the one concerned, `knob` a file in it or NULL, `error` the positive errno. */
-void describe_cgroup(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup, const char *knob, int error);
+void describe_cgroup(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup, const char *knob,
+                     int error);
 /* The first processes in the cgroup: number, then pid and name of each. */
 void describe_processes(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup);
 /* "12 (bash)" */

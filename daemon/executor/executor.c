@@ -151,9 +151,10 @@ static void handle_message(Executor *e) {
         } control;
         WireSubmit submit = { 0 };
         struct iovec part = { .iov_base = &submit, .iov_len = sizeof submit };
-        struct msghdr header = {
-                .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room
-        };
+        struct msghdr header = { .msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof control.room };
         ssize_t n = recvmsg(e->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -166,7 +167,8 @@ static void handle_message(Executor *e) {
         if (n == sizeof submit && submit.kind == WIRE_SUBMIT)
                 handle_submit(e, submit.serial, fd);
         else
-                fprintf(stderr, "ktsetup-executor: message of kind %u and %zd bytes ignored\n", submit.kind, n);
+                fprintf(stderr, "ktsetup-executor: message of kind %u and %zd bytes ignored\n", submit.kind,
+                        n);
 }
 
 /* ---- the way in ---- */
@@ -197,7 +199,8 @@ static int open_descriptors(Executor *e) {
         int size = SEND_BUFFER;
 
         if (setsockopt(e->socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-                setsockopt(e->socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size); /* as far as it is allowed */
+                setsockopt(e->socket, SOL_SOCKET, SO_SNDBUF, &size,
+                           sizeof size); /* as far as it is allowed */
         e->settle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         e->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         return e->settle_fd < 0 || e->null_fd < 0 ? -errno : 0;
@@ -212,7 +215,7 @@ static int measure_cpus(Executor *e) {
                 long n = syscall(SYS_sched_getaffinity, 0, size, mask);
                 if (n < 0)
                         continue;
-                e->cpu_words = (uint32_t) ((size_t) n + 7) / 8;
+                e->cpu_words = (uint32_t)((size_t)n + 7) / 8;
                 memset(mask, 0xff, e->cpu_words * sizeof *mask);
                 e->every_cpu = mask;
                 mask = NULL;
@@ -226,18 +229,21 @@ static int enter_given_root(Executor *e, const char *path) {
                 e->made_root = true;
         else if (errno != EEXIST)
                 return -errno;
-        return cgroup_root_open(&e->root, path);
+        int r = cgroup_root_open(&e->root, path);
+        if (r < 0 && e->made_root)
+                rmdir(path);
+        return r;
 }
 
-/* systemd delegated the cgroup in which this process was started. A cgroup that gives controllers to those below
- * it may hold no processes, so this one steps aside first. */
+/* systemd delegated the cgroup in which this process was started. A cgroup that gives controllers to those
+ * below it may hold no processes, so this one steps aside first. */
 static int enter_delegated_root(Executor *e) {
         int r = cgroup_root_open(&e->root, e->home);
         if (r < 0)
                 return r;
 
         r = cgroup_mkdir(&e->root, SUPERVISOR);
-        if (r < 0 && r != -EEXIST)
+        if (r < 0 && r != -EEXIST) /* an executor that was killed may have left it */
                 return r;
         e->made_supervisor = true;
         r = knob_write(&e->root, SUPERVISOR "/cgroup.procs", "0");
@@ -310,7 +316,8 @@ static void executor_leave(Executor *e) {
                 ;
         if (e->root.fd >= 0) {
                 if (!ledger_undo_all(e, LEAVE_MS))
-                        fprintf(stderr, "ktsetup-executor: not all below %s could be removed\n", e->root.path);
+                        fprintf(stderr, "ktsetup-executor: not all below %s could be removed\n",
+                                e->root.path);
                 leave_root(e);
         }
 }

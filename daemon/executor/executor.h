@@ -19,7 +19,8 @@ typedef struct Executor {
 
         CgroupRoot root;
         bool made_root;       /* and so removes it */
-        bool made_supervisor; /* moved itself into supervisor/ below the root, which systemd delegated to it */
+        bool made_supervisor; /* moved itself into supervisor/ below the root, which systemd delegated to it
+                               */
         char home[PATH_MAX];  /* absolute path of the executor's own cgroup; "" = unknown */
         uint32_t quirks;      /* WireQuirk */
         WireStatus *status;
@@ -34,14 +35,16 @@ typedef struct Executor {
         bool closing; /* on the way out: nothing but children matters */
 
         uint32_t serial;        /* of the plan at hand */
-        uint64_t stop_deadline; /* shared by the COLLECTs of the plan at hand; 0 = its first STOP is still to come */
+        uint64_t stop_deadline; /* shared by the COLLECTs of the plan at hand; 0 = its first STOP is still to
+                                   come */
 } Executor;
 
 /* root: the --root directory, or NULL for the delegated cgroup. Returns an exit status. */
 int executor_run(int socket, const char *root);
 
-/* Waits until `fd` (or nothing, if -1) shows `events`, a child has ended and been taken care of, or the absolute
- * CLOCK_MONOTONIC time has come. 0: look at the world again; -ETIMEDOUT; -ECANCELED: drop everything and leave. */
+/* Waits until `fd` (or nothing, if -1) shows `events`, a child has ended and been taken care of, or the
+ * absolute CLOCK_MONOTONIC time has come. 0: look at the world again; -ETIMEDOUT; -ECANCELED: drop everything
+ * and leave. */
 int executor_wait(Executor *e, int fd, short events, uint64_t deadline_ns);
 
 /* The daemon's proof that things move. */

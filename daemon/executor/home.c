@@ -16,7 +16,7 @@ static void unescape(char *text) {
         for (char *from = text; *from; to++) {
                 unsigned code;
                 if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
-                        *to = (char) code;
+                        *to = (char)code;
                         from += 4;
                 } else
                         *to = *from++;
@@ -63,7 +63,7 @@ int home_find(char ret[PATH_MAX]) {
 int home_take_in(const char *home, const char *pid) {
         char path[PATH_MAX];
 
-        if (snprintf(path, sizeof path, "%s/cgroup.procs", home) >= (int) sizeof path)
+        if (snprintf(path, sizeof path, "%s/cgroup.procs", home) >= (int)sizeof path)
                 return -ENAMETOOLONG;
         CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
         if (fd < 0)

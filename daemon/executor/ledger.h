@@ -27,7 +27,8 @@ struct LedgerEntry {
 
 typedef struct Ledger {
         LedgerEntry *oldest, *newest;
-        uint32_t plan, action; /* at hand, for new entries; plans are counted here, whatever their serials are */
+        uint32_t plan,
+                action; /* at hand, for new entries; plans are counted here, whatever their serials are */
 } Ledger;
 
 /* Room is taken first, so that nothing can be made that could not be noted. NULL: out of memory. */
@@ -42,8 +43,8 @@ void ledger_remove(Ledger *ledger, LedgerEntry *entry);
 /* A cgroup is gone, and with it what was enabled in it. */
 void ledger_forget_path(Ledger *ledger, const char *path);
 
-/* Takes back what the plan at hand made, newest first. What cannot be taken back stays, and `failed` (if any) is
- * told. Returns whether everything was. */
+/* Takes back what the plan at hand made, newest first. What cannot be taken back stays, and `failed` (if any)
+ * is told. Returns whether everything was. */
 typedef void (*LedgerFailed)(Executor *e, const LedgerEntry *entry, int error);
 bool ledger_undo_plan(Executor *e, uint64_t settle_ms, LedgerFailed failed);
 /* The same for everything; whoever sits in a cgroup of ours is killed. */

@@ -11,7 +11,7 @@ static ssize_t send_now(int socket, const void *message, size_t size, int fd) {
                 struct cmsghdr align;
                 char room[CMSG_SPACE(sizeof fd)];
         } control = { 0 };
-        struct iovec part = { .iov_base = (void *) message, .iov_len = size };
+        struct iovec part = { .iov_base = (void *)message, .iov_len = size };
         struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
 
         if (fd >= 0) {
@@ -28,7 +28,8 @@ static ssize_t send_now(int socket, const void *message, size_t size, int fd) {
 
 /* Room on the socket, or a reason to leave. The daemon reads from its event loop whatever else it does. */
 static void wait_for_room(Executor *e) {
-        struct pollfd fds[] = { { .fd = e->socket, .events = POLLOUT }, { .fd = e->quit_fd, .events = POLLIN } };
+        struct pollfd fds[] = { { .fd = e->socket, .events = POLLOUT },
+                                { .fd = e->quit_fd, .events = POLLIN } };
 
         if (poll(fds, 2, -1) > 0 && fds[1].revents)
                 e->quit = true;

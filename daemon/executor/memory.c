@@ -24,7 +24,7 @@ static int new_memfd(const char *name) {
 void *memory_new(const char *name, size_t size, int *ret_fd) {
         CLEANUP(close_fd) int fd = new_memfd(name);
 
-        if (fd < 0 || ftruncate(fd, (off_t) size) < 0)
+        if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
                 return NULL;
         void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)

@@ -3,6 +3,6 @@
 
 #include <stddef.h>
 
-/* Makes zero-filled memory that the caller may write and others, given *ret_fd, may only map for reading and at
- * its full size. Returns the mapping, or NULL with errno set. */
+/* Makes zero-filled memory that the caller may write and others, given *ret_fd, may only map for reading and
+ * at its full size. Returns the mapping, or NULL with errno set. */
 void *memory_new(const char *name, size_t size, int *ret_fd);

@@ -18,15 +18,15 @@ enum {
 };
 
 const void *plan_at(const Plan *plan, uint32_t offset) {
-        return offset ? (const char *) plan->head + offset : NULL;
+        return offset ? (const char *)plan->head + offset : NULL;
 }
 
 const WireAction *plan_action(const Plan *plan, uint32_t index) {
-        return (const WireAction *) plan_at(plan, plan->head->actions) + index;
+        return (const WireAction *)plan_at(plan, plan->head->actions) + index;
 }
 
 const WireGroupSpec *plan_group(const Plan *plan, uint32_t index) {
-        return (const WireGroupSpec *) plan_at(plan, plan->head->groups) + index;
+        return (const WireGroupSpec *)plan_at(plan, plan->head->groups) + index;
 }
 
 /* ---- checks; each returns NULL or what is wrong ---- */
@@ -41,7 +41,7 @@ static bool has_array(const WirePlan *head, uint32_t offset, uint64_t n, uint64_
 
 static bool has_text(const WirePlan *head, uint32_t offset) {
         return offset >= sizeof *head && offset < head->size &&
-               memchr((const char *) head + offset, '\0', head->size - offset);
+               memchr((const char *)head + offset, '\0', head->size - offset);
 }
 
 static bool is_canonical(const char *path) {
@@ -51,7 +51,8 @@ static bool is_canonical(const char *path) {
                 return false;
         for (;;) {
                 size_t length = strcspn(path, "/");
-                if (length == 0 || (length == 1 && path[0] == '.') || (length == 2 && memcmp(path, "..", 2) == 0))
+                if (length == 0 || (length == 1 && path[0] == '.') ||
+                    (length == 2 && memcmp(path, "..", 2) == 0))
                         return false;
                 if (!path[length])
                         return true;
@@ -79,13 +80,13 @@ static const unsigned needs[ACTION_KIND_COUNT] = {
 static const char *check_action(const Plan *plan, const WireAction *a) {
         if (a->kind >= ACTION_KIND_COUNT)
                 return "unknown kind of action";
-        if (a->flags & ~(uint32_t) ACTION_TOLERATE)
+        if (a->flags & ~(uint32_t)ACTION_TOLERATE)
                 return "unknown flag";
 
         unsigned need = needs[a->kind];
         if (need & NEEDS_PATH && (!has_text(plan->head, a->path) || !is_canonical(plan_at(plan, a->path))))
                 return "path is missing or not canonical";
-        if (need & NEEDS_NAME && !*(const char *) plan_at(plan, a->path))
+        if (need & NEEDS_NAME && !*(const char *)plan_at(plan, a->path))
                 return "path is the root itself";
         if (need & NEEDS_VALUE && !has_text(plan->head, a->value))
                 return "value is missing";
@@ -110,7 +111,7 @@ static bool nodes_fit(const WirePlan *head, const WireGroupSpec *g) {
                 return g->max_node == 0;
         /* get_nodes(), mm/mempolicy.c, reads maxnode - 1 bits */
         return has_array(head, g->nodes, g->node_words, sizeof(unsigned long)) &&
-               g->max_node <= (uint64_t) g->node_words * word + 1;
+               g->max_node <= (uint64_t)g->node_words * word + 1;
 }
 
 static bool params_fit(const WireGroupSpec *g, const WorkType *type) {
@@ -121,13 +122,14 @@ static bool params_fit(const WireGroupSpec *g, const WorkType *type) {
 }
 
 static const char *check_group(const WirePlan *head, const WireGroupSpec *g) {
-        const WorkType *type = g->work_type < WORK_TYPE_COUNT ? work_type_get((WorkTypeId) g->work_type) : NULL;
+        const WorkType *type =
+                g->work_type < WORK_TYPE_COUNT ? work_type_get((WorkTypeId)g->work_type) : NULL;
 
         if (!type)
                 return "unknown work type";
         if (g->n_workers == 0 || g->n_workers > GROUP_WORKERS_MAX || g->n_workers % type->group_size)
                 return "impossible number of workers";
-        if (g->samples & ~(uint32_t) KNOWN_SAMPLES)
+        if (g->samples & ~(uint32_t)KNOWN_SAMPLES)
                 return "unknown sample";
         if (!params_fit(g, type))
                 return "parameter out of range";
@@ -170,15 +172,15 @@ static const char *map_plan(Plan *plan, int fd) {
 
         if (seals < 0 || (seals & PLAN_SEALS) != PLAN_SEALS)
                 return "no sealed memfd came with it";
-        if (fstat(fd, &st) < 0 || st.st_size < (off_t) sizeof(WirePlan) || st.st_size > PLAN_SIZE_MAX)
+        if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(WirePlan) || st.st_size > PLAN_SIZE_MAX)
                 return "size is impossible";
 
         /* Private: before Linux 6.7 a memfd sealed against writing refuses even read-only shared mappings. */
-        void *p = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
                 return "cannot be mapped";
         plan->head = p;
-        plan->mapped = (size_t) st.st_size;
+        plan->mapped = (size_t)st.st_size;
         return NULL;
 }
 
@@ -200,6 +202,6 @@ int plan_open(Plan *plan, int fd, uint32_t serial, WireFailure *failure) {
 
 void plan_close(Plan *plan) {
         if (plan->head)
-                munmap((void *) plan->head, plan->mapped);
+                munmap((void *)plan->head, plan->mapped);
         *plan = (Plan){ 0 };
 }

@@ -3,8 +3,8 @@
 
 #include "protocol.h"
 
-/* A plan as it came from the daemon: mapped, sealed against any change, and found sound from end to end before
- * the first action is carried out. */
+/* A plan as it came from the daemon: mapped, sealed against any change, and found sound from end to end
+ * before the first action is carried out. */
 typedef struct Plan {
         const WirePlan *head;
         size_t mapped;

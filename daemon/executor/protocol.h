@@ -130,6 +130,7 @@ typedef struct WireGroup {
         uint32_t group_id;
 } WireGroup;
 
+/* Only for groups that WireGroup announced; those that a failed plan takes back included. */
 typedef struct WireExit {
         uint32_t kind;
         uint32_t group_id;
@@ -139,10 +140,14 @@ typedef struct WireExit {
         int32_t exit_value;
 } WireExit;
 
-/* A failure as the executor saw it: facts, no advice. */
+/* A failure as the executor saw it: facts, no advice.
+ *
+ * Errors with a meaning of their own: EBADMSG, the plan is not sound and nothing was done; ECHILD, a worker
+ * died before it was ready; ENOENT, the plan speaks of a group that is not there; EEXIST, a group of that id
+ * is; EBUSY, for ENABLE also when the kernel would not refuse but turn the cgroup into a threaded domain. */
 typedef struct WireFailure {
         uint32_t action;
-        int32_t error;       /* positive errno; ETIMEDOUT for a deadline */
+        int32_t error;       /* positive errno; ETIMEDOUT for a deadline; 0 in a note that is no failure */
         uint32_t worker;     /* ACTION_SPAWN: index of the worker it happened to */
         uint32_t setup_step; /* ACTION_SPAWN: SetupStep; SETUP_NONE when the worker could not be created or
                                 died */
@@ -151,6 +156,7 @@ typedef struct WireFailure {
         char detail[WIRE_TEXT]; /* state of the cgroup at that moment, or "" */
 } WireFailure;
 
+/* A failure that the plan tolerates or that befell an undo, or (error 0) processes that EVACUATE moved. */
 typedef struct WireNote {
         uint32_t kind;
         uint32_t serial;

@@ -12,7 +12,8 @@
 
 enum { PROBE_SETTLE_MS = 1000 };
 
-/* A child that does nothing but end: 0 when it lived to do so, -ESRCH when it was killed, or why there was none. */
+/* A child that does nothing but end: 0 when it lived to do so, -ESRCH when it was killed, or why there was
+ * none. */
 static int try_child(int cgroup_fd) {
         int status;
         pid_t pid = spawn_into(cgroup_fd);

@@ -17,8 +17,8 @@
 #include "util.h"
 #include "worker.h"
 
-_Static_assert((uint32_t) WIRE_ID_KEEP == (uint32_t) WORKER_KEEP_ID, "one meaning of `keep`");
-_Static_assert((int) WIRE_COMM == (int) WORKER_COMM, "one size of a comm");
+_Static_assert((uint32_t)WIRE_ID_KEEP == (uint32_t)WORKER_KEEP_ID, "one meaning of `keep`");
+_Static_assert((int)WIRE_COMM == (int)WORKER_COMM, "one size of a comm");
 
 enum {
         READY_MS = 10000,
@@ -45,10 +45,10 @@ pid_t spawn_into(int cgroup_fd) {
         struct clone_args args = {
                 .flags = CLONE_INTO_CGROUP,
                 .exit_signal = SIGCHLD,
-                .cgroup = (uint64_t) cgroup_fd,
+                .cgroup = (uint64_t)cgroup_fd,
         };
         long pid = syscall(SYS_clone3, &args, sizeof args);
-        return pid < 0 ? -errno : (pid_t) pid;
+        return pid < 0 ? -errno : (pid_t)pid;
 }
 
 bool spawn_into_refused(int error) {
@@ -58,7 +58,7 @@ bool spawn_into_refused(int error) {
 static WorkerSetup setup_of(const Spawn *s, uint32_t index) {
         const WireGroupSpec *spec = s->spec;
         const uint64_t *masks = plan_at(s->plan, spec->n_masks ? spec->masks : 0);
-        size_t skip = spec->n_masks > 1 ? (size_t) index * spec->mask_words : 0;
+        size_t skip = spec->n_masks > 1 ? (size_t)index * spec->mask_words : 0;
         WorkerSetup setup = {
                 .mask = masks ? masks + skip : s->e->every_cpu,
                 .mask_words = masks ? spec->mask_words : s->e->cpu_words,
@@ -134,7 +134,7 @@ static int start_worker(Spawn *s, uint32_t index) {
         WorkerContext w = {
                 .arena = s->group->arena,
                 .index = index,
-                .type = (WorkTypeId) s->spec->work_type,
+                .type = (WorkTypeId)s->spec->work_type,
                 .params = s->spec->params,
                 .setup = setup_of(s, index),
                 .parent = getpid(),
@@ -151,10 +151,11 @@ static int start_worker(Spawn *s, uint32_t index) {
                         bury(pid);
                 return r;
         }
-        atomic_store_explicit(&slot->placement, s->move ? PLACEMENT_MOVED : PLACEMENT_BORN, memory_order_relaxed);
+        atomic_store_explicit(&slot->placement, s->move ? PLACEMENT_MOVED : PLACEMENT_BORN,
+                              memory_order_relaxed);
         atomic_store_explicit(&slot->pid, pid, memory_order_release);
         if (s->move)
-                futex_wake_all((_Atomic uint32_t *) &slot->pid);
+                futex_wake_all((_Atomic uint32_t *)&slot->pid);
         executor_beat(s->e);
         return 0;
 }
@@ -252,7 +253,7 @@ static int announce(Spawn *s) {
 }
 
 static int spawn(Spawn *s) {
-        uint64_t deadline = after_ms(READY_MS + (uint64_t) READY_MS_PER_WORKER * s->spec->n_workers);
+        uint64_t deadline = after_ms(READY_MS + (uint64_t)READY_MS_PER_WORKER * s->spec->n_workers);
 
         int r = start_workers(s);
         if (r >= 0)
@@ -260,11 +261,14 @@ static int spawn(Spawn *s) {
         return r < 0 ? r : announce(s);
 }
 
-int spawn_group(Executor *e, const Plan *plan, const char *path, const WireGroupSpec *spec, WireFailure *failure) {
+int spawn_group(Executor *e, const Plan *plan, const char *path, const WireGroupSpec *spec,
+                WireFailure *failure) {
         ArenaShape shape = { spec->n_workers, e->cpu_words, spec->samples };
         CLEANUP(close_fd) int cgroup_fd = cgroup_open_dir(&e->root, path);
         CLEANUP(close_fd) int procs_fd = -1;
-        Spawn s = { e, plan, spec, path, cgroup_fd, -1, e->quirks & QUIRK_NO_CLONE_INTO_CGROUP, NULL, failure };
+        Spawn s = {
+                e, plan, spec, path, cgroup_fd, -1, e->quirks & QUIRK_NO_CLONE_INTO_CGROUP, NULL, failure
+        };
 
         if (cgroup_fd < 0)
                 return cgroup_fd;
@@ -277,6 +281,8 @@ int spawn_group(Executor *e, const Plan *plan, const char *path, const WireGroup
         r = spawn(&s);
         procs_fd = s.procs_fd;
         if (r < 0)
-                group_destroy(e, s.group); /* what does not end stays in the ledger, and the undo comes back to it */
+                group_destroy(
+                        e,
+                        s.group); /* what does not end stays in the ledger, and the undo comes back to it */
         return r;
 }

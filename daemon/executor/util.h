@@ -23,7 +23,7 @@ static inline void close_file(FILE **file) {
 }
 
 static inline void free_pointer(void *p) {
-        free(*(void **) p);
+        free(*(void **)p);
 }
 
 /* Hands the descriptor over to the caller. */

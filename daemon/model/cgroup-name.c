@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../common/error.h"
+#include "../topology/spec-text.h"
 
 enum { NAME_BYTES_MAX = 2048 }; /* leaves room for the root within PATH_MAX */
 
@@ -47,9 +48,11 @@ bool cgroup_name_check(const char *name, GError **error) {
         /* The executor of a delegated unit lives there. */
         if (!fault && g_str_equal(components[0], "supervisor"))
                 fault = "begins with 'supervisor', where the scenario's executor lives";
-        if (fault)
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "cgroup name '%.300s' %s", name,
+        if (fault) {
+                g_autofree char *shown = spec_excerpt(name);
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "cgroup name '%s' %s", shown,
                             fault);
+        }
         return !fault;
 }
 

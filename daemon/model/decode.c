@@ -6,6 +6,7 @@
 #include "../common/error.h"
 #include "../common/suggest.h"
 #include "../topology/cpulist.h"
+#include "../topology/spec-text.h"
 #include "cgroup-name.h"
 #include "quantity.h"
 
@@ -37,32 +38,45 @@ static bool fail(GError **error, const char *format, ...) {
         return false;
 }
 
-/* "PATH: MESSAGE", or "PATH.DEEPER: MESSAGE" where the message has a path already. Paths are kept apart from
- * messages by a control character until the outermost level is done. */
-#define PATH_END "\x1f"
+/* While an error climbs to the top its message is PATH_START path PATH_END text. The caller's own words stand
+ * in the text only, behind the first PATH_END, so that whatever they contain is never taken for a path. */
+#define PATH_START "\x1e"
+#define PATH_END   "\x1f"
+
+static bool has_path(const GError *error) {
+        return error->message[0] == PATH_START[0];
+}
+
+static void set_message(GError *error, char *message) {
+        g_free(error->message);
+        error->message = message;
+}
 
 static void at_key(GError **error, const char *key) {
-        char *message;
+        const char *deeper;
 
         if (!error || !*error)
                 return;
-        if (!strstr((*error)->message, PATH_END))
-                message = g_strconcat(key, PATH_END, (*error)->message, NULL);
+        deeper = (*error)->message + 1;
+        if (!has_path(*error))
+                set_message(*error, g_strconcat(PATH_START, key, PATH_END, (*error)->message, NULL));
         else
-                message = g_strconcat(key, (*error)->message[0] == '[' || !key[0] ? "" : ".",
-                                      (*error)->message, NULL);
-        g_free((*error)->message);
-        (*error)->message = message;
+                set_message(*error, g_strconcat(PATH_START, key, deeper[0] == '[' ? "" : ".", deeper, NULL));
+}
+
+/* Puts something between path and text. */
+static void prefix_text(GError *error, const char *prefix) {
+        g_auto(GStrv) parts = g_strsplit(error->message, PATH_END, has_path(error) ? 2 : 1);
+
+        set_message(error, parts[1] ? g_strconcat(parts[0], PATH_END, prefix, parts[1], NULL)
+                                    : g_strconcat(prefix, parts[0], NULL));
 }
 
 static void finish_path(GError **error) {
-        if (!error || !*error)
+        if (!error || !*error || !has_path(*error))
                 return;
-        g_auto(GStrv) parts = g_strsplit((*error)->message, PATH_END, 2);
-        if (!parts[1])
-                return;
-        g_free((*error)->message);
-        (*error)->message = g_strconcat(parts[0], parts[0][0] ? ": " : "", parts[1], NULL);
+        g_auto(GStrv) parts = g_strsplit((*error)->message + 1, PATH_END, 2);
+        set_message(*error, g_strconcat(parts[0], ": ", parts[1], NULL));
 }
 
 static const char *type_name(JsonNode *node) {
@@ -108,6 +122,7 @@ static bool unknown_key(const char *key, const Field *fields, GError **error) {
          * lie. */
         static const char *const reserved[] = { "payload", "pcomm", "swappable", NULL };
         const char *near = suggest_name(key, nth_key, count_fields(fields), fields);
+        g_autofree char *shown = spec_excerpt(key);
         g_autoptr(GString) known = g_string_new(NULL);
 
         if (g_strv_contains(reserved, key))
@@ -117,9 +132,9 @@ static bool unknown_key(const char *key, const Field *fields, GError **error) {
         for (const Field *f = fields; f->key; f++)
                 g_string_append_printf(known, "%s%s", known->len ? ", " : "", f->key);
         if (near)
-                return fail(error, "unknown key '%.64s'; did you mean '%s'? Known keys: %s", key, near,
+                return fail(error, "unknown key '%s'; did you mean '%s'? Known keys: %s", shown, near,
                             known->str);
-        return fail(error, "unknown key '%.64s'; known keys: %s", key, known->str);
+        return fail(error, "unknown key '%s'; known keys: %s", shown, known->str);
 }
 
 static bool read_fields(JsonNode *node, const Field *fields, void *base, GError **error) {
@@ -212,8 +227,10 @@ static bool read_quantity(JsonNode *node, const Field *field, uint64_t *value, b
                         *unlimited = true;
                         return true;
                 }
-                if (!parse(text, value))
-                        return fail(error, "'%.64s' is not %s", text, wanted);
+                if (!parse(text, value)) {
+                        g_autofree char *shown = spec_excerpt(text);
+                        return fail(error, "'%s' is not %s", shown, wanted);
+                }
         } else
                 return wrong_type(node, wanted, error);
         if (field->min > 0 && *value < (uint64_t)field->min)
@@ -281,10 +298,11 @@ static bool read_quota(JsonNode *node, const Field *field, void *target, GError 
 
         if (holds(node, G_TYPE_STRING) && g_str_has_suffix(json_node_get_string(node), "%")) {
                 if (!percent_parse(json_node_get_string(node), &block->percent_millis) ||
-                    block->percent_millis == 0)
-                        return fail(error,
-                                    "'%.64s' is not a percentage above 0, such as \"50%%\" (half a CPU)",
-                                    json_node_get_string(node));
+                    block->percent_millis == 0) {
+                        g_autofree char *shown = spec_excerpt(json_node_get_string(node));
+                        return fail(error, "'%s' is not a percentage above 0, such as \"50%%\" (half a CPU)",
+                                    shown);
+                }
                 block->has_percent = true;
                 return true;
         }
@@ -306,11 +324,12 @@ static bool read_cpu(JsonNode *node, const Field *field, void *target, GError **
         if (block.has_percent) {
                 unsigned __int128 us =
                         (unsigned __int128)block.percent_millis * block.limits.period_us / 100000;
-                if (us < 1 || us > G_MAXINT64)
-                        return fail(error,
-                                    "quota_us: %g %% of a period of %" G_GUINT64_FORMAT
-                                    " us is no usable quota",
-                                    (double)block.percent_millis / 1000, block.limits.period_us);
+                if (us < 1 || us > G_MAXINT64) {
+                        fail(error, "%g %% of a period of %" G_GUINT64_FORMAT " us is no usable quota",
+                             (double)block.percent_millis / 1000, block.limits.period_us);
+                        at_key(error, "quota_us");
+                        return false;
+                }
                 block.limits.quota_us = (Limit){ .set = true, .value = (uint64_t)us };
         }
         *(CpuLimits *)target = block.limits;
@@ -341,9 +360,11 @@ static bool read_comm(JsonNode *node, G_GNUC_UNUSED const Field *field, void *ta
 
         if (!read_text(node, &comm, error))
                 return false;
-        if (!comm[0] || strlen(comm) > 15)
-                return fail(error, "'%.64s' has %zu bytes; a task name has 1 to 15 (TASK_COMM_LEN)", comm,
+        if (!comm[0] || strlen(comm) > 15) {
+                g_autofree char *shown = spec_excerpt(comm);
+                return fail(error, "'%s' has %zu bytes; a task name has 1 to 15 (TASK_COMM_LEN)", shown,
                             strlen(comm));
+        }
         *(char **)target = g_steal_pointer(&comm);
         return true;
 }
@@ -455,13 +476,14 @@ static const char *nth_param(size_t i, const void *type) {
 
 static bool unknown_param(const WorkType *type, const char *key, GError **error) {
         const char *near = suggest_name(key, nth_param, type->n_params, type);
+        g_autofree char *shown = spec_excerpt(key);
         g_autoptr(GString) known = g_string_new(NULL);
 
         if (type->n_params == 0)
-                return fail(error, "%s has no parameters, but '%.64s' is given", type->name, key);
+                return fail(error, "%s has no parameters, but '%s' is given", type->name, shown);
         for (unsigned i = 0; i < type->n_params; i++)
                 g_string_append_printf(known, "%s%s", i ? ", " : "", type->params[i].key);
-        return fail(error, "%s has no parameter '%.64s'%s%s%s; it has: %s", type->name, key,
+        return fail(error, "%s has no parameter '%s'%s%s%s; it has: %s", type->name, shown,
                     near ? "; did you mean '" : "", near ?: "", near ? "'?" : "", known->str);
 }
 
@@ -495,6 +517,7 @@ static const char *nth_work_type(size_t i, G_GNUC_UNUSED const void *context) {
 
 static bool find_work_type(const char *name, WorkTypeId *ret, GError **error) {
         const char *near;
+        g_autofree char *shown = spec_excerpt(name);
         g_autoptr(GString) known = g_string_new(NULL);
 
         if (work_type_find(name, ret))
@@ -502,7 +525,7 @@ static bool find_work_type(const char *name, WorkTypeId *ret, GError **error) {
         near = suggest_name(name, nth_work_type, WORK_TYPE_COUNT, NULL);
         for (unsigned i = 0; i < WORK_TYPE_COUNT; i++)
                 g_string_append_printf(known, "%s%s", i ? ", " : "", nth_work_type(i, NULL));
-        return fail(error, "unknown work type '%.64s'%s%s%s; known: %s", name, near ? "; did you mean '" : "",
+        return fail(error, "unknown work type '%s'%s%s%s; known: %s", shown, near ? "; did you mean '" : "",
                     near ?: "", near ? "'?" : "", known->str);
 }
 
@@ -624,28 +647,26 @@ static const Field definition_fields[] = {
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
-/* The name, where the definition gives one, in front of the message: it is what the caller knows the thing
- * by. */
-static void name_cgroup(GError **error, JsonNode *node) {
+/* The name, where the definition gives one, in front of the text: it is what the caller knows the thing by.
+ */
+static void name_cgroup(GError *error, JsonNode *node) {
         JsonNode *name = JSON_NODE_HOLDS_OBJECT(node)
                                  ? json_object_get_member(json_node_get_object(node), "name")
                                  : NULL;
 
-        if (error && *error && name && holds(name, G_TYPE_STRING) &&
-            !strstr((*error)->message, "cgroup name"))
-                g_prefix_error(error, "cgroup '%.300s': ", json_node_get_string(name));
+        if (name && holds(name, G_TYPE_STRING) && !strstr(error->message, "cgroup name")) {
+                g_autofree char *shown = spec_excerpt(json_node_get_string(name));
+                g_autofree char *prefix = g_strdup_printf("cgroup '%s': ", shown);
+                prefix_text(error, prefix);
+        }
 }
 
 static bool decode_fields(JsonNode *node, CgroupDef *def, GError **error) {
         g_autoptr(GError) why = NULL;
 
         if (!read_fields(node, definition_fields, def, &why)) {
-                g_auto(GStrv) parts = g_strsplit(why->message, PATH_END, 2);
-                g_autoptr(GError) named = g_error_new_literal(why->domain, why->code, parts[1] ?: parts[0]);
-                name_cgroup(&named, node);
-                if (parts[1])
-                        at_key(&named, parts[0]);
-                g_propagate_error(error, g_steal_pointer(&named));
+                name_cgroup(why, node);
+                g_propagate_error(error, g_steal_pointer(&why));
                 return false;
         }
         if (!def->name)
@@ -734,8 +755,10 @@ static bool read_target(JsonNode *node, G_GNUC_UNUSED const Field *field, void *
         if (!holds(node, G_TYPE_STRING))
                 return wrong_type(node, "\"step\" or \"backdrop\"", error);
         text = json_node_get_string(node);
-        if (!g_str_equal(text, "step") && !g_str_equal(text, "backdrop"))
-                return fail(error, "'%.64s' is neither \"step\" nor \"backdrop\"", text);
+        if (!g_str_equal(text, "step") && !g_str_equal(text, "backdrop")) {
+                g_autofree char *shown = spec_excerpt(text);
+                return fail(error, "'%s' is neither \"step\" nor \"backdrop\"", shown);
+        }
         *(bool *)target = g_str_equal(text, "backdrop");
         return true;
 }

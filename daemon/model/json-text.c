@@ -21,18 +21,40 @@ static bool lexer_fail(Lexer *l, const char *wrong) {
         return false;
 }
 
-static bool lex_escape(Lexer *l) {
-        if (l->at == l->end || !strchr("\"\\/bfnrtu", *l->at))
-                return lexer_fail(l, "unknown escape sequence");
-        if (*l->at++ != 'u')
-                return true;
-        for (unsigned i = 0; i < 4; i++)
-                if (l->end - l->at <= (ptrdiff_t)i || !g_ascii_isxdigit(l->at[i]))
+/* The four digits behind \u. */
+static bool lex_code_unit(Lexer *l, unsigned *ret) {
+        *ret = 0;
+        for (unsigned i = 0; i < 4; i++, l->at++) {
+                if (l->at == l->end || !g_ascii_isxdigit(*l->at))
                         return lexer_fail(l, "\\u needs four hexadecimal digits");
-        if (memcmp(l->at, "0000", 4) == 0)
-                return lexer_fail(l, "text must not contain NUL (\\u0000)");
-        l->at += 4;
+                *ret = *ret * 16 + (unsigned)g_ascii_xdigit_value(*l->at);
+        }
         return true;
+}
+
+/* Characters beyond U+FFFF are written as a pair; json-glib would make text that is no UTF-8 of a half one.
+ */
+static bool lex_unicode(Lexer *l) {
+        unsigned unit, low;
+
+        if (!lex_code_unit(l, &unit))
+                return false;
+        if (unit == 0)
+                return lexer_fail(l, "text must not contain NUL (\\u0000)");
+        if (unit < 0xd800 || unit > 0xdfff)
+                return true;
+        if (unit > 0xdbff || l->end - l->at < 2 || memcmp(l->at, "\\u", 2) != 0)
+                return lexer_fail(l, "half of a surrogate pair");
+        l->at += 2;
+        if (!lex_code_unit(l, &low))
+                return false;
+        return (low >= 0xdc00 && low <= 0xdfff) || lexer_fail(l, "half of a surrogate pair");
+}
+
+static bool lex_escape(Lexer *l) {
+        if (l->at == l->end || !*l->at || !strchr("\"\\/bfnrtu", *l->at))
+                return lexer_fail(l, "unknown escape sequence");
+        return *l->at++ != 'u' || lex_unicode(l);
 }
 
 static bool lex_string(Lexer *l) {

@@ -6,6 +6,7 @@
 
 #include "../common/error.h"
 #include "../common/suggest.h"
+#include "../topology/spec-text.h"
 #include "quantity.h"
 
 #define GRAMMAR "write normal, batch, idle, fifo:P, rr:P, deadline:RUNTIME/DEADLINE/PERIOD or ext"
@@ -27,8 +28,7 @@ static bool parse_priority(const char *text, SchedPolicy *policy, GError **error
         guint64 priority;
 
         if (!text || !g_ascii_string_to_unsigned(text, 10, 1, 99, &priority, NULL))
-                return invalid(error, "real-time priority '%s' is not a number from 1 to 99, as in fifo:50",
-                               text ?: "");
+                return invalid(error, "a real-time priority is a number from 1 to 99, as in fifo:50");
         policy->priority = (uint32_t)priority;
         return true;
 }
@@ -71,17 +71,13 @@ static bool parse_deadline(const char *text, SchedPolicy *policy, GError **error
 
         if (g_strv_length(parts) != 3 || !time_parse(parts[0], &policy->runtime_ns) ||
             !time_parse(parts[1], &policy->deadline_ns) || !time_parse(parts[2], &policy->period_ns))
-                return invalid(error,
-                               "'%s' is not RUNTIME/DEADLINE/PERIOD, three times such as 5ms/10ms/10ms (a "
-                               "period of 0 "
-                               "takes the deadline)",
-                               text ?: "");
+                return invalid(error, "the form is deadline:RUNTIME/DEADLINE/PERIOD, three times such as "
+                                      "5ms/10ms/10ms (a period of 0 takes the deadline)");
         return check_deadline(policy, error);
 }
 
 static bool parse_nothing(const char *text, G_GNUC_UNUSED SchedPolicy *policy, GError **error) {
-        return text ? invalid(error, "this policy takes no parameter, but ':%s' follows it; " GRAMMAR, text)
-                    : true;
+        return !text || invalid(error, "this policy takes no parameter; " GRAMMAR);
 }
 
 static const struct {
@@ -104,19 +100,20 @@ static const char *nth_policy(size_t i, G_GNUC_UNUSED const void *context) {
 
 bool sched_policy_parse(const char *text, SchedPolicy *ret, GError **error) {
         g_auto(GStrv) parts = g_strsplit(text, ":", 2);
+        g_autofree char *shown = spec_excerpt(text);
         const char *name = parts[0] ?: "", *near;
 
         for (size_t i = 0; i < G_N_ELEMENTS(policies); i++)
                 if (g_str_equal(name, policies[i].name)) {
                         SchedPolicy policy = { .policy = policies[i].policy };
                         if (!policies[i].parse(parts[1], &policy, error)) {
-                                g_prefix_error(error, "sched_policy '%s': ", text);
+                                g_prefix_error(error, "sched_policy '%s': ", shown);
                                 return false;
                         }
                         *ret = policy;
                         return true;
                 }
         near = suggest_name(name, nth_policy, G_N_ELEMENTS(policies), NULL);
-        return invalid(error, "sched_policy '%s' is unknown%s%s%s; " GRAMMAR, text,
+        return invalid(error, "sched_policy '%s' is unknown%s%s%s; " GRAMMAR, shown,
                        near ? "; did you mean '" : "", near ?: "", near ? "'?" : "");
 }

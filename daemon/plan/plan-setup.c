@@ -78,8 +78,7 @@ static bool check_controllers(const Pass *p, const CgroupDef *def, unsigned need
 
         for (unsigned i = 0; i < CONTROLLER_COUNT; i++)
                 if (missing & (1u << i))
-                        return fail(error, KT_ERROR_CONTROLLER_UNAVAILABLE, def,
-                                    i ? controller_name(i) : "cpuset",
+                        return fail(error, KT_ERROR_CONTROLLER_UNAVAILABLE, def, controller_name(i),
                                     "the controller %s is not available: %s offers '%s'. The kernel needs "
                                     "%s, it must not "
                                     "be in use by cgroup v1, and every cgroup above must enable it in "
@@ -135,12 +134,24 @@ static bool enable(Pass *p, const CgroupDef *def, const char *cgroup, unsigned n
                             "their own, or "
                             "leave out the limits of '%s'",
                             cgroup, names, cgroup, def->name);
-        pass_add(p, ACTION_ENABLE, cgroup, NULL)->value = controllers_format(missing, "+");
+        pass_add(p, ACTION_ENABLE, cgroup, def->origin)->value = controllers_format(missing, "+");
         if (find_planned(p->plan, cgroup))
                 find_planned(p->plan, cgroup)->enabled |= missing;
         else
                 note_enable(p->plan, cgroup, missing);
         return true;
+}
+
+/* A cgroup goes after everything below it, so what stays cannot be below what goes. */
+static bool check_parent(const Pass *p, const CgroupDef *def, const char *parent, GError **error) {
+        const CgroupState *c = find_cgroup(p, parent);
+
+        if (c->implicit || c->slot == p->slot || p->slot == SLOT_STEP)
+                return true;
+        return fail(error, KT_ERROR_INVALID_DEFINITION, def, "name",
+                    "its parent '%s' goes at the end of the step, but the backdrop stays; declare the parent "
+                    "in the backdrop too, or use a name that is not below it",
+                    parent);
 }
 
 static bool make_parents(Pass *p, const CgroupDef *def, unsigned needed, GError **error) {
@@ -152,7 +163,7 @@ static bool make_parents(Pass *p, const CgroupDef *def, unsigned needed, GError 
                         pass_add(p, ACTION_MKDIR, parent, def->origin);
                         g_ptr_array_add(p->plan->cgroups, cgroup_state_new(parent, p->slot, true));
                 }
-                if (!enable(p, def, parent, needed, error))
+                if (!check_parent(p, def, parent, error) || !enable(p, def, parent, needed, error))
                         return false;
         }
         return true;
@@ -270,28 +281,17 @@ static void open_gates(Pass *p) {
         }
 }
 
-static bool check_limits(const Pass *p, GError **error) {
-        const PlanLimits *limits = &p->context->limits;
+/* After each definition, not at the end: what is over the limit must not cost time first. */
+static bool check_cgroups(const Pass *p, GError **error) {
         guint64 cgroups = p->context->scenario->cgroups->len + p->plan->cgroups->len;
-        guint64 workers = scenario_count_workers(p->context->scenario);
 
-        for (guint i = 0; i < p->plan->groups->len; i++)
-                workers += ((PlanGroup *)p->plan->groups->pdata[i])->state->n_workers;
-        if (cgroups > limits->max_cgroups) {
-                g_set_error(error, KT_ERROR, KT_ERROR_LIMIT_EXCEEDED,
-                            "the scenario would have %" G_GUINT64_FORMAT
-                            " cgroups; MaxCgroups in the configuration allows %u",
-                            cgroups, limits->max_cgroups);
-                return false;
-        }
-        if (workers > limits->max_workers) {
-                g_set_error(error, KT_ERROR, KT_ERROR_LIMIT_EXCEEDED,
-                            "the scenario would have %" G_GUINT64_FORMAT
-                            " workers; MaxWorkers in the configuration allows %u",
-                            workers, limits->max_workers);
-                return false;
-        }
-        return true;
+        if (cgroups <= p->context->limits.max_cgroups)
+                return true;
+        g_set_error(error, KT_ERROR, KT_ERROR_LIMIT_EXCEEDED,
+                    "the scenario would have %" G_GUINT64_FORMAT
+                    " cgroups or more; MaxCgroups in the configuration allows %u",
+                    cgroups, p->context->limits.max_cgroups);
+        return false;
 }
 
 Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, GError **error) {
@@ -302,13 +302,12 @@ Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, G
                       .root_enabled = context->scenario->root_enabled,
                       .next_id = context->scenario->next_group_id };
 
+        plan->n_workers = scenario_count_workers(context->scenario);
         for (guint i = 0; i < defs->len; i++) {
                 pass.def = (int)i;
-                if (!plan_definition(&pass, defs->pdata[i], error))
+                if (!plan_definition(&pass, defs->pdata[i], error) || !check_cgroups(&pass, error))
                         return NULL;
         }
-        if (!check_limits(&pass, error))
-                return NULL;
         open_gates(&pass);
         return g_steal_pointer(&plan);
 }

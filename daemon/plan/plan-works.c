@@ -9,11 +9,14 @@ char *definition_place(const CgroupDef *def, const char *key) {
                                def->name);
 }
 
-static void prefix_work(GError **error, const CgroupDef *def, guint index, const char *key) {
-        g_autofree char *path = g_strdup_printf("works[%u].%s", index, key);
-        g_autofree char *place = definition_place(def, path);
+static char *work_path(const CgroupDef *def, guint index, const char *key) {
+        return g_strdup_printf("%s%sworks[%u].%s", def->origin, def->origin[0] ? "." : "", index, key);
+}
 
-        g_prefix_error(error, "%s", place);
+static void prefix_work(GError **error, const CgroupDef *def, guint index, const char *key) {
+        g_autofree char *path = work_path(def, index, key);
+
+        g_prefix_error(error, "%s: cgroup '%s': ", path, def->name);
 }
 
 static WorkerCountRequest count_request(const WorkSpec *work, const PlanContext *context,
@@ -64,6 +67,18 @@ static bool resolve_count(PlanGroup *group, const WorkSpec *work, const PlanCont
         return true;
 }
 
+/* Counted as they come: masks drawn for workers that nobody may have would cost the memory first. */
+static bool count_workers(Plan *plan, const PlanContext *context, const PlanGroup *group, GError **error) {
+        plan->n_workers += group->state->n_workers;
+        if (plan->n_workers <= context->limits.max_workers)
+                return true;
+        g_set_error(error, KT_ERROR, KT_ERROR_LIMIT_EXCEEDED,
+                    "the scenario would have %" G_GUINT64_FORMAT
+                    " workers or more; MaxWorkers in the configuration allows %u",
+                    plan->n_workers, context->limits.max_workers);
+        return false;
+}
+
 static void append_mask(PlanGroup *group, const Topology *t, hwloc_const_bitmap_t cpus) {
         guint at = group->masks->len;
 
@@ -72,14 +87,17 @@ static void append_mask(PlanGroup *group, const Topology *t, hwloc_const_bitmap_
         group->spec.n_masks++;
 }
 
-/* Fixes the masks now: a plan that was shown is the plan that is carried out. */
+/* Fixes the masks now: a plan that was shown is the plan that is carried out. *ret_key: what failed. */
 static bool resolve_affinity(PlanGroup *group, const WorkSpec *work, OptionalNumber numa_node,
-                             hwloc_const_bitmap_t cpuset, const Topology *t, GRand *rng, GError **error) {
+                             hwloc_const_bitmap_t cpuset, const Topology *t, GRand *rng, const char **ret_key,
+                             GError **error) {
         AffinitySpec inherit = { .kind = AFFINITY_INHERIT };
         g_autoptr(ResolvedAffinity) resolved = affinity_resolve(work->affinity ?: &inherit, cpuset, t, error);
 
+        *ret_key = "affinity";
         if (!resolved)
                 return false;
+        *ret_key = "numa_node";
         if (numa_node.set && !affinity_narrow_to_node(resolved, (unsigned)numa_node.value, cpuset, t, error))
                 return false;
         group->spec.mask_words = topology_mask_words(t);
@@ -146,23 +164,30 @@ static PlanGroup *plan_group_new(uint32_t id, const char *cgroup, Slot slot) {
         return group;
 }
 
-static bool plan_work(PlanGroup *group, const PlanContext *context, const CgroupDef *def, guint index,
-                      hwloc_const_bitmap_t cpuset, GRand *rng, GError **error) {
+static bool plan_work(Plan *plan, PlanGroup *group, const PlanContext *context, const CgroupDef *def,
+                      guint index, hwloc_const_bitmap_t cpuset, GError **error) {
         const WorkSpec *work = def->works->pdata[index];
         WorkerAttributes attributes = worker_attributes_merge(&work->own, &def->defaults);
+        /* A stream of its own for each group: what one draws does not depend on the others. */
+        g_autoptr(GRand) rng = g_rand_new_with_seed(context->seed + group->state->id);
+        const char *key;
 
         group->state->work_type = work->work_type;
         group->state->work_index = index;
         if (!resolve_mempolicy(group, work, def->name, cpuset, context->topology, error)) {
-                prefix_work(error, def, index, "mem_policy");
+                /* These messages name the cgroup themselves. */
+                g_autofree char *path = work_path(def, index, "mem_policy");
+                g_prefix_error(error, "%s: ", path);
                 return false;
         }
-        if (!resolve_count(group, work, context, cpuset, error)) {
+        if (!resolve_count(group, work, context, cpuset, error) ||
+            !count_workers(plan, context, group, error)) {
                 prefix_work(error, def, index, work->has_workers_pct ? "workers_pct" : "workers");
                 return false;
         }
-        if (!resolve_affinity(group, work, attributes.numa_node, cpuset, context->topology, rng, error)) {
-                prefix_work(error, def, index, work->affinity ? "affinity" : "numa_node");
+        if (!resolve_affinity(group, work, attributes.numa_node, cpuset, context->topology, rng, &key,
+                              error)) {
+                prefix_work(error, def, index, key);
                 return false;
         }
         fill_setup(&group->spec, work, &attributes);
@@ -175,10 +200,8 @@ bool plan_works(Plan *plan, const PlanContext *context, const CgroupDef *def, hw
                 Slot slot, uint32_t *next_id, GError **error) {
         for (guint i = 0; i < def->works->len; i++) {
                 PlanGroup *group = plan_group_new((*next_id)++, def->name, slot);
-                /* A stream of its own for each group: what one draws does not depend on the others. */
-                g_autoptr(GRand) rng = g_rand_new_with_seed(context->seed + group->state->id);
                 g_ptr_array_add(plan->groups, group);
-                if (!plan_work(group, context, def, i, cpuset, rng, error))
+                if (!plan_work(plan, group, context, def, i, cpuset, error))
                         return false;
         }
         return true;

@@ -62,6 +62,7 @@ typedef struct Plan {
         GPtrArray *groups;   /* of PlanGroup */
         GPtrArray *enables;  /* of PlanEnable */
         GPtrArray *removals; /* names of cgroups that go, in order */
+        guint64 n_workers;   /* set-up: in the books and in `groups` */
         unsigned stop_ms, settle_ms;
 } Plan;
 

@@ -61,9 +61,8 @@ static const Rule write_rules[] = {
         { EBUSY, "cpuset.cpus", "the SCHED_DEADLINE tasks of the cgroup do not fit on these CPUs" },
         { ENOSPC, "cpuset.cpus", "tasks are in the cgroup, and it would be left without a CPU" },
         { EINVAL, "cpu.max",
-          "the period must be 1 ms to 1 s and the quota at least 1 ms and below about 203 days "
-          "(tg_set_cfs_bandwidth in kernel/sched), and a parent's limit may not be exceeded in a hierarchy "
-          "of cgroup v1" },
+          "the period must be 1 ms to 1 s, and the quota at least 1 ms and below about 203 days "
+          "(tg_set_cfs_bandwidth in kernel/sched)" },
         { ERANGE, "cpu.weight", "the weight must be 1..10000" },
         { ERANGE, "io.weight", "the weight must be 1..10000" },
         { EINVAL, NULL, "the kernel does not take this value for the knob (cgroup-v2.rst)" },
@@ -105,6 +104,17 @@ static const Rule setup_rules[] = {
         { EPERM, "uid", "changing the user needs CAP_SETUID" },
         { EPERM, "gid", "changing the group needs CAP_SETGID" },
         { EAGAIN, "uid", "that user's RLIMIT_NPROC is reached" },
+};
+
+#define STILL_USED                                                                                           \
+        "a process or a cgroup that is not ours is still in it; end it or remove it, teardown tries again"
+
+static const Rule removal_rules[] = {
+        { EBUSY, NULL, STILL_USED },
+        { ENOTEMPTY, NULL, STILL_USED },
+        { ETIMEDOUT, NULL, STILL_USED },
+        { EACCES, NULL, "the permission is missing: the cgroup is not delegated to this user" },
+        { EPERM, NULL, "the permission is missing: the cgroup is not delegated to this user" },
 };
 
 /* In the words of a definition. */
@@ -227,10 +237,7 @@ static KtError explain_removal(GString *text, const PlanAction *action, const ch
         (void)action;
         g_string_append_printf(text, "cannot remove the cgroup %s: ", path);
         append_errno(text, f->error);
-        if (f->error == EBUSY || f->error == ENOTEMPTY || f->error == ETIMEDOUT)
-                g_string_append(
-                        text, ": a process or a cgroup that is not ours is still in it; end it or remove it, "
-                              "teardown tries again");
+        append_rule(text, find_rule(removal_rules, G_N_ELEMENTS(removal_rules), f->error, NULL));
         return KT_ERROR_KERNEL_REFUSED;
 }
 
@@ -257,7 +264,8 @@ GError *explain_failure(const PlanAction *action, const char *root, const WireFa
 
         if (action->origin && action->origin[0])
                 g_string_append_printf(text, "%s: ", action->origin);
-        g_string_append_printf(text, "cgroup '%s': ", action->cgroup);
+        if (action->cgroup[0])
+                g_string_append_printf(text, "cgroup '%s': ", action->cgroup);
         code = explainers[action->kind](text, action, path, failure);
         if (failure->error == ETIMEDOUT)
                 code = KT_ERROR_TIMED_OUT;

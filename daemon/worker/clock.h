@@ -11,7 +11,7 @@ static inline uint64_t clock_ns(clockid_t clock) {
         struct timespec t;
         if (clock_gettime(clock, &t) < 0)
                 return 0;
-        return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
+        return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 static inline uint64_t monotonic_ns(void) {
@@ -23,5 +23,5 @@ static inline uint64_t after_ms(uint64_t ms) {
 }
 
 static inline struct timespec timespec_of_ns(uint64_t ns) {
-        return (struct timespec){ .tv_sec = (time_t) (ns / NS_PER_S), .tv_nsec = (long) (ns % NS_PER_S) };
+        return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
 }

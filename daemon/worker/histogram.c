@@ -5,13 +5,14 @@ enum { SUB_BUCKETS = 1 << HISTOGRAM_SUB_BITS };
 
 unsigned histogram_bucket(uint64_t ns) {
         if (ns < SUB_BUCKETS)
-                return (unsigned) ns;
+                return (unsigned)ns;
         if (ns >> HISTOGRAM_MAX_BITS)
                 return HISTOGRAM_BUCKETS - 1;
 
-        unsigned shift = 63U - (unsigned) __builtin_clzll(ns) - HISTOGRAM_SUB_BITS;
-        /* The leading one of ns >> shift is the first sub-bucket's offset, so adding it skips a row by itself. */
-        return shift * SUB_BUCKETS + (unsigned) (ns >> shift);
+        unsigned shift = 63U - (unsigned)__builtin_clzll(ns) - HISTOGRAM_SUB_BITS;
+        /* The leading one of ns >> shift is the first sub-bucket's offset, so adding it skips a row by
+         * itself. */
+        return shift * SUB_BUCKETS + (unsigned)(ns >> shift);
 }
 
 uint64_t histogram_bucket_top(unsigned bucket) {
@@ -50,9 +51,9 @@ static uint64_t nearest_rank(double p, uint64_t count) {
         if (p >= 1)
                 return count;
 
-        double exact = p * (double) count * (1 - 1e-12);
-        uint64_t rank = (uint64_t) exact;
-        if ((double) rank < exact)
+        double exact = p * (double)count * (1 - 1e-12);
+        uint64_t rank = (uint64_t)exact;
+        if ((double)rank < exact)
                 rank++;
         return rank < 1 ? 1 : rank;
 }

@@ -14,13 +14,13 @@ ssize_t proc_read(const char *path, char *buffer, size_t size) {
         size_t used = 0;
         ssize_t n = 0;
         while (used < size - 1 && (n = read(fd, buffer + used, size - 1 - used)) > 0)
-                used += (size_t) n;
+                used += (size_t)n;
         int error = errno;
         close(fd);
         if (n < 0)
                 return -error;
         buffer[used] = '\0';
-        return (ssize_t) used;
+        return (ssize_t)used;
 }
 
 bool proc_own_cgroup(char *ret, size_t size) {
@@ -32,7 +32,7 @@ bool proc_own_cgroup(char *ret, size_t size) {
         for (char *line = text, *end; *line; line = end + 1) {
                 end = strchrnul(line, '\n');
                 if (strncmp(line, "0::", 3) == 0) {
-                        size_t length = (size_t) (end - line) - 3;
+                        size_t length = (size_t)(end - line) - 3;
                         if (length >= size)
                                 length = size - 1;
                         memcpy(ret, line + 3, length);
@@ -54,7 +54,7 @@ static bool parse_number(const char **text, uint64_t *ret) {
                 return false;
         for (; *p >= '0' && *p <= '9'; p++)
                 if (__builtin_mul_overflow(value, 10, &value) ||
-                    __builtin_add_overflow(value, (uint64_t) (*p - '0'), &value))
+                    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
                         return false;
         if (*p && !strchr(" \t\n", *p))
                 return false;

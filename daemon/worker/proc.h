@@ -11,7 +11,8 @@
 /* The first size-1 bytes of a file, with a NUL behind; their number, or a negative errno. */
 ssize_t proc_read(const char *path, char *buffer, size_t size);
 
-/* Path of the calling process's cgroup v2 as /proc/self/cgroup shows it, cut to fit; false when there is none. */
+/* Path of the calling process's cgroup v2 as /proc/self/cgroup shows it, cut to fit; false when there is
+ * none. */
 bool proc_own_cgroup(char *ret, size_t size);
 
 /* Documentation/scheduler/sched-stats.rst: time on the CPU (ns), time waiting on a run queue (ns), how often

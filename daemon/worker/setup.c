@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* System calls are made directly wherever glibc does more than the call: its set*id wrappers signal all threads
- * of the process and consult a thread descriptor that is stale after a raw clone3. */
+/* System calls are made directly wherever glibc does more than the call: its set*id wrappers signal all
+ * threads of the process and consult a thread descriptor that is stale after a raw clone3. */
 
 enum { POLICY_EXT = 7 }; /* SCHED_EXT, Linux 6.12 */
 
@@ -66,15 +66,16 @@ static int set_policy(const WorkerSetup *s) {
 static int set_mempolicy_of(const WorkerSetup *s) {
         if (!s->mempolicy_set)
                 return 0;
-        return result(syscall(SYS_set_mempolicy, s->mempolicy_mode, s->nodes, (unsigned long) s->max_node));
+        return result(syscall(SYS_set_mempolicy, s->mempolicy_mode, s->nodes, (unsigned long)s->max_node));
 }
 
 static int set_comm(const WorkerSetup *s) {
         return s->comm[0] ? result(prctl(PR_SET_NAME, s->comm)) : 0;
 }
 
-/* A worker that is given a user or a group is to hold nothing of root's: supplementary groups go first, while it
- * may. Whoever may not drop them cannot change its ids to anything new either, so EPERM is left to the next call. */
+/* A worker that is given a user or a group is to hold nothing of root's: supplementary groups go first, while
+ * it may. Whoever may not drop them cannot change its ids to anything new either, so EPERM is left to the
+ * next call. */
 static int drop_groups(void) {
         int r = result(syscall(SYS_setgroups, 0, NULL));
         return r == -EPERM ? 0 : r;

@@ -11,8 +11,8 @@ enum { WORKER_COMM = 16, WORKER_KEEP_ID = 0xffffffffu };
 
 /* What a worker is to become before it waits at the gate. */
 typedef struct WorkerSetup {
-        /* CPUs it may use; never NULL. To undo an inherited mask, name every CPU: since Linux 6.2 the mask that
-         * was asked for by sched_setaffinity is remembered, and survives entry into a cpuset. */
+        /* CPUs it may use; never NULL. To undo an inherited mask, name every CPU: since Linux 6.2 the mask
+         * that was asked for by sched_setaffinity is remembered, and survives entry into a cpuset. */
         const uint64_t *mask;
         uint32_t mask_words;
 
@@ -25,7 +25,7 @@ typedef struct WorkerSetup {
         const unsigned long *nodes;
         uint32_t max_node;
 
-        uint32_t uid, gid; /* or WORKER_KEEP_ID */
+        uint32_t uid, gid;      /* or WORKER_KEEP_ID */
         char comm[WORKER_COMM]; /* "" = leave as it is */
 } WorkerSetup;
 

@@ -7,7 +7,7 @@
 
 static uint32_t current_cpu(void) {
         int cpu = sched_getcpu();
-        return cpu < 0 ? 0 : (uint32_t) cpu;
+        return cpu < 0 ? 0 : (uint32_t)cpu;
 }
 
 static void add_cpu(WorkRun *run, uint32_t cpu) {

@@ -46,10 +46,10 @@ void work_yield_heavy(WorkRun *run) {
 static void burst(WorkRun *run, uint64_t ns) {
         uint64_t end = monotonic_ns() + ns;
 
-        while (!work_stopped(run) && monotonic_ns() < end) {
+        do { /* at least once: the shortest burst is still work */
                 spin(run, SPIN_CHUNK);
                 work_publish(run);
-        }
+        } while (!work_stopped(run) && monotonic_ns() < end);
 }
 
 /* Sleeps on the stop word, so that a long sleep does not delay the end. */

@@ -7,7 +7,8 @@
 #define S  (1000 * MS)
 
 /* Bursty: a burst of nothing would be a plain sleeper, and a pass must end within the life of a test: bursts
- * from 1 ns to an hour. A sleep of nothing is allowed: it makes a spinner that reports at the burst's rhythm. */
+ * from 1 ns to an hour. A sleep of nothing is allowed: it makes a spinner that reports at the burst's rhythm.
+ */
 static const WorkType work_types[WORK_TYPE_COUNT] = {
         [WORK_SPIN_WAIT] = {
                 .name = "SpinWait",
@@ -33,13 +34,13 @@ static const WorkType work_types[WORK_TYPE_COUNT] = {
 };
 
 const WorkType *work_type_get(WorkTypeId id) {
-        return (unsigned) id < WORK_TYPE_COUNT ? &work_types[id] : NULL;
+        return (unsigned)id < WORK_TYPE_COUNT ? &work_types[id] : NULL;
 }
 
 bool work_type_find(const char *name, WorkTypeId *ret) {
         for (unsigned i = 0; i < WORK_TYPE_COUNT; i++)
                 if (strcmp(work_types[i].name, name) == 0) {
-                        *ret = (WorkTypeId) i;
+                        *ret = (WorkTypeId)i;
                         return true;
                 }
         return false;

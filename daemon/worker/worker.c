@@ -10,8 +10,8 @@
 #include "proc.h"
 #include "work-loop.h"
 
-/* Everything here and below runs in a process forked without exec, mostly by a raw clone3 behind the C library's
- * back: no malloc, no stdio, no lock that the parent may have held. */
+/* Everything here and below runs in a process forked without exec, mostly by a raw clone3 behind the C
+ * library's back: no malloc, no stdio, no lock that the parent may have held. */
 
 enum { SETTLE_FD = 3, FIRST_STRAY_FD, EXIT_REFUSED = 1 };
 
@@ -21,7 +21,7 @@ static void set_state(ArenaSlot *slot, WorkerState state) {
 
 /* Until the parent has moved this process to its cgroup and says so by filling in the pid. */
 static void wait_until_moved(ArenaSlot *slot) {
-        const _Atomic uint32_t *word = (const _Atomic uint32_t *) &slot->pid;
+        const _Atomic uint32_t *word = (const _Atomic uint32_t *)&slot->pid;
 
         while (atomic_load_explicit(word, memory_order_acquire) == 0)
                 futex_wait(word, 0, NULL);
@@ -39,14 +39,16 @@ static void reset_signals(void) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Descriptor 0 is the parent's socket: a copy in a worker would keep the other side from seeing the parent die. */
+/* Descriptor 0 is the parent's socket: a copy in a worker would keep the other side from seeing the parent
+ * die. */
 static void drop_descriptors(const WorkerContext *w) {
         dup2(w->null_fd, STDIN_FILENO);
         dup2(w->settle_fd, SETTLE_FD);
         syscall(SYS_close_range, FIRST_STRAY_FD, ~0U, 0);
 }
 
-/* Counts this worker as ready or refused. The parent sleeps until the last is ready or the first is refused. */
+/* Counts this worker as ready or refused. The parent sleeps until the last is ready or the first is refused.
+ */
 static void settle(const WorkerContext *w, bool refused) {
         uint32_t settled = atomic_fetch_add_explicit(&w->arena->settled, 1, memory_order_acq_rel) + 1;
         const uint64_t one = 1;

@@ -8,8 +8,8 @@
 #include "setup.h"
 #include "work-type.h"
 
-/* All that a worker is told. It lies in the parent's memory at the time of the fork and is read from the child's
- * copy of it. */
+/* All that a worker is told. It lies in the parent's memory at the time of the fork and is read from the
+ * child's copy of it. */
 typedef struct WorkerContext {
         ArenaHead *arena;
         uint32_t index;

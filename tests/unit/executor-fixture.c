@@ -102,7 +102,7 @@ void read_text(const char *path, char *ret, size_t size) {
         size_t used = 0;
         ssize_t n;
         while (used < size - 1 && (n = read(fd, ret + used, size - 1 - used)) > 0)
-                used += (size_t) n;
+                used += (size_t)n;
         ret[used] = '\0';
         close(fd);
 }
@@ -138,7 +138,8 @@ static void refuse_syscalls(void) {
         };
         struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
 
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
                 _exit(99);
 }
 
@@ -152,7 +153,7 @@ static void enter(const char *cgroup) {
 /* In the child. The program is opened first: the user it becomes may not reach the build directory. */
 static _Noreturn void become_executor(int socket, const char *root, const FixtureOptions *o) {
         int program = open(KT_EXECUTOR_PROGRAM, O_RDONLY | O_CLOEXEC);
-        char *argv[] = { "ktsetup-executor", o->delegated ? NULL : "--root", (char *) root, NULL };
+        char *argv[] = { "ktsetup-executor", o->delegated ? NULL : "--root", (char *)root, NULL };
 
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(socket, STDIN_FILENO);
@@ -191,7 +192,7 @@ Fixture *fixture_start(const char *root, const FixtureOptions *options) {
 int fixture_wait_end(Fixture *f, int *ret_status) {
         siginfo_t info = { 0 };
 
-        wait_until(waitid(P_PID, (id_t) f->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid);
+        wait_until(waitid(P_PID, (id_t)f->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid);
         f->pid = 0;
         if (ret_status)
                 *ret_status = info.si_status;
@@ -214,7 +215,7 @@ void fixture_free(Fixture *f) {
         for (unsigned i = 0; i < f->n_groups; i++)
                 munmap(f->groups[i].arena, f->groups[i].size);
         if (f->status)
-                munmap((void *) f->status, sizeof *f->status);
+                munmap((void *)f->status, sizeof *f->status);
         free(f);
 }
 
@@ -226,10 +227,10 @@ static void *map_readonly(int fd, size_t *ret_size) {
         assert_true(fd >= 0);
         assert_int_equal(fstat(fd, &st), 0);
         /* Nobody but the executor and its workers may write there. */
-        assert_ptr_equal(mmap(NULL, (size_t) st.st_size, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
-        void *p = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        assert_ptr_equal(mmap(NULL, (size_t)st.st_size, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
         assert_ptr_not_equal(p, MAP_FAILED);
-        *ret_size = (size_t) st.st_size;
+        *ret_size = (size_t)st.st_size;
         close(fd);
         return p;
 }
@@ -328,7 +329,7 @@ uint32_t plan_add_bytes(PlanBuilder *b, const void *bytes, size_t size) {
 
         assert_true(at + size <= sizeof b->blob);
         memcpy(b->blob + at, bytes, size);
-        b->used = (uint32_t) (at + size + 7) / 8 * 8;
+        b->used = (uint32_t)(at + size + 7) / 8 * 8;
         return BLOB_AT + at;
 }
 
@@ -366,24 +367,24 @@ static void shift(uint32_t *offset, uint32_t blob_at) {
 }
 
 WirePlan *plan_finish(const PlanBuilder *b, size_t *ret_size) {
-        uint32_t actions = sizeof(WirePlan), groups = actions + b->n_actions * (uint32_t) sizeof(WireAction);
-        uint32_t blob = groups + b->n_groups * (uint32_t) sizeof(WireGroupSpec);
+        uint32_t actions = sizeof(WirePlan), groups = actions + b->n_actions * (uint32_t)sizeof(WireAction);
+        uint32_t blob = groups + b->n_groups * (uint32_t)sizeof(WireGroupSpec);
         char *bytes = calloc(1, blob + b->used);
-        WirePlan *plan = (WirePlan *) bytes;
+        WirePlan *plan = (WirePlan *)bytes;
 
         assert_non_null(plan);
-        *plan = (WirePlan){ WIRE_PLAN_MAGIC, blob + b->used, b->n_actions, b->n_groups, actions, groups, b->stop_ms,
-                            b->settle_ms };
+        *plan = (WirePlan){ WIRE_PLAN_MAGIC, blob + b->used, b->n_actions, b->n_groups,
+                            actions,         groups,         b->stop_ms,   b->settle_ms };
         memcpy(bytes + actions, b->actions, b->n_actions * sizeof(WireAction));
         memcpy(bytes + groups, b->groups, b->n_groups * sizeof(WireGroupSpec));
         memcpy(bytes + blob, b->blob, b->used);
         for (unsigned i = 0; i < b->n_actions; i++) {
-                WireAction *a = (WireAction *) (bytes + actions) + i;
+                WireAction *a = (WireAction *)(bytes + actions) + i;
                 shift(&a->path, blob);
                 shift(&a->value, blob);
         }
         for (unsigned i = 0; i < b->n_groups; i++) {
-                WireGroupSpec *g = (WireGroupSpec *) (bytes + groups) + i;
+                WireGroupSpec *g = (WireGroupSpec *)(bytes + groups) + i;
                 shift(&g->masks, blob);
                 shift(&g->nodes, blob);
         }
@@ -407,7 +408,9 @@ static void send_bytes(Fixture *f, const void *bytes, size_t size, unsigned seal
         assert_true(fd >= 0);
         assert_int_equal(write(fd, bytes, size), size);
         assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
-        *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) };
+        *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                               .cmsg_type = SCM_RIGHTS,
+                               .cmsg_len = CMSG_LEN(sizeof fd) };
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
         assert_int_equal(sendmsg(f->socket, &header, MSG_NOSIGNAL), sizeof submit);
         close(fd);

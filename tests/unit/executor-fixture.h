@@ -9,8 +9,8 @@
 #include "arena.h"
 #include "protocol.h"
 
-/* Drives the real ktsetup-executor over a socket pair. Everything waits for an event or a shared counter, with a
- * deadline that only a hang reaches; a failed expectation fails the running cmocka test. */
+/* Drives the real ktsetup-executor over a socket pair. Everything waits for an event or a shared counter,
+ * with a deadline that only a hang reaches; a failed expectation fails the running cmocka test. */
 
 enum { FIXTURE_GROUPS = 16, FIXTURE_MESSAGES = 4096 };
 
@@ -43,7 +43,8 @@ typedef struct FixtureOptions {
         unsigned processes;   /* RLIMIT_NPROC; 0 = as the test */
 } FixtureOptions;
 
-/* A directory of this test on a writable cgroup2, not made yet; skips the test, saying why, where there is none. */
+/* A directory of this test on a writable cgroup2, not made yet; skips the test, saying why, where there is
+ * none. */
 void fixture_cgroup_path(char ret[PATH_MAX]);
 /* The same below a temporary directory; made. */
 void fixture_plain_path(char ret[PATH_MAX]);
@@ -83,12 +84,12 @@ void fixture_submit(Fixture *f, const PlanBuilder *b);
 WireDone fixture_await_done(Fixture *f);
 /* Takes one message; fails the test when none comes. */
 void fixture_receive_one(Fixture *f, WireDone *ret_done);
-#define fixture_must(f, b) \
-        do { \
-                WireDone done_ = fixture_run((f), (b)); \
-                if (!done_.ok) \
-                        fail_msg("action %u: errno %d: %s", done_.failure.action, done_.failure.error, \
-                                 done_.failure.detail); \
+#define fixture_must(f, b)                                                                                   \
+        do {                                                                                                 \
+                WireDone done_ = fixture_run((f), (b));                                                      \
+                if (!done_.ok)                                                                               \
+                        fail_msg("action %u: errno %d: %s", done_.failure.action, done_.failure.error,       \
+                                 done_.failure.detail);                                                      \
         } while (0)
 
 /* ---- looking ---- */
@@ -112,11 +113,11 @@ const char *below(const char *root, const char *name);
 bool path_exists(const char *path);
 
 /* Looks again and again, giving the CPU away in between. */
-#define wait_until(condition) \
-        do { \
-                uint64_t until_ = fixture_deadline(); \
-                while (!(condition)) \
-                        fixture_look_again(until_, #condition); \
+#define wait_until(condition)                                                                                \
+        do {                                                                                                 \
+                uint64_t until_ = fixture_deadline();                                                        \
+                while (!(condition))                                                                         \
+                        fixture_look_again(until_, #condition);                                              \
         } while (0)
 uint64_t fixture_deadline(void);
 void fixture_look_again(uint64_t deadline, const char *condition);

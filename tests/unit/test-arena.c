@@ -21,33 +21,33 @@ static ArenaHead *new_arena(const ArenaShape *shape) {
         ArenaHead *head = aligned_alloc(ARENA_LINE, size);
 
         assert_non_null(head);
-        memset((void *) head, 0, size);
+        memset((void *)head, 0, size);
         arena_init(head, shape);
         return head;
 }
 
 /* Each part has a place of its own, all within the arena, slots on lines of their own. */
 static void test_layout(void **state) {
-        (void) state;
+        (void)state;
 
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
                 ArenaHead *head = new_arena(&shapes[i]);
-                char *end = (char *) head + arena_size(&shapes[i]), *last = (char *) (head + 1);
+                char *end = (char *)head + arena_size(&shapes[i]), *last = (char *)(head + 1);
 
                 assert_int_equal(arena_check(head, arena_size(&shapes[i])), 0);
                 for (uint32_t n = 0; n < head->n_workers; n++) {
                         ArenaSlot *slot = arena_slot(head, n);
-                        char *cpus = (char *) arena_slot_cpus(head, slot);
+                        char *cpus = (char *)arena_slot_cpus(head, slot);
                         Histogram *wake = arena_slot_histogram(head, slot, SAMPLE_WAKE_LATENCY);
 
-                        assert_int_equal((uintptr_t) slot % ARENA_LINE, 0);
-                        assert_true((char *) slot >= last);
-                        assert_true(cpus >= (char *) (slot + 1));
+                        assert_int_equal((uintptr_t)slot % ARENA_LINE, 0);
+                        assert_true((char *)slot >= last);
+                        assert_true(cpus >= (char *)(slot + 1));
                         last = cpus + head->cpu_words * sizeof(uint64_t);
                         assert_int_equal(wake != NULL, shapes[i].samples != 0);
                         if (wake) {
-                                assert_true((char *) wake >= last);
-                                last = (char *) (wake + 1);
+                                assert_true((char *)wake >= last);
+                                last = (char *)(wake + 1);
                         }
                         assert_true(last <= end);
                 }
@@ -58,7 +58,7 @@ static void test_layout(void **state) {
 static void test_check_refuses_what_does_not_fit(void **state) {
         size_t size = arena_size(&shapes[1]);
         ArenaHead *head = new_arena(&shapes[1]);
-        (void) state;
+        (void)state;
 
         assert_int_equal(arena_check(head, size - 1), -EBADMSG);
         assert_int_equal(arena_check(head, 0), -EBADMSG);

@@ -31,7 +31,7 @@ static void note_pids(const Fixture *f, pid_t *ret, uint32_t n) {
 static void test_hang_up_leaves_nothing(void **state) {
         char root[PATH_MAX];
         pid_t pids[5];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -56,7 +56,7 @@ static void test_hang_up_leaves_nothing(void **state) {
 
 static void test_signals_leave_nothing(void **state) {
         static const int signals[] = { SIGTERM, SIGINT };
-        (void) state;
+        (void)state;
 
         for (unsigned i = 0; i < 2; i++) {
                 char root[PATH_MAX];
@@ -76,7 +76,7 @@ static void test_signals_leave_nothing(void **state) {
 static void test_killed_executor_takes_its_workers_along(void **state) {
         char root[PATH_MAX];
         pid_t pids[3];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -98,7 +98,7 @@ static void test_killed_executor_takes_its_workers_along(void **state) {
 
 static void test_delegated_cgroup(void **state) {
         char root[PATH_MAX], text[4096];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         assert_int_equal(mkdir(root, 0755), 0);
@@ -117,7 +117,7 @@ static void test_delegated_cgroup(void **state) {
 /* Where clone3 is not allowed, workers are moved, and see nothing but their cgroup from the first line on. */
 static void test_refused_clone_is_replaced_by_a_move(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, &(FixtureOptions){ .refuse_syscalls = true });
@@ -134,7 +134,7 @@ static void test_refused_clone_is_replaced_by_a_move(void **state) {
 /* work:R3 */
 static void test_process_limit_undoes_the_group(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         if (geteuid() != 0) {
                 print_message("skipped: needs root to become a user without processes\n");

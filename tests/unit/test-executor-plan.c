@@ -20,7 +20,8 @@ enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
 
 static PlanBuilder b;
 
-/* A sound plan that, carried out, would leave the directory `made`. Each case below breaks one thing of it. */
+/* A sound plan that, carried out, would leave the directory `made`. Each case below breaks one thing of it.
+ */
 static void build(void) {
         static const uint64_t mask = ~UINT64_C(0);
         static const unsigned long nodes = 1;
@@ -46,64 +47,66 @@ typedef struct Parts {
 } Parts;
 
 static Parts parts_of(WirePlan *plan) {
-        char *bytes = (char *) plan;
-        WireAction *actions = (WireAction *) (bytes + plan->actions);
-        return (Parts){ plan, actions, actions + 1, actions + 2, (WireGroupSpec *) (bytes + plan->groups), bytes };
+        char *bytes = (char *)plan;
+        WireAction *actions = (WireAction *)(bytes + plan->actions);
+        return (Parts){ plan, actions, actions + 1, actions + 2, (WireGroupSpec *)(bytes + plan->groups),
+                        bytes };
 }
 
-#define CASES(_) \
-        _(p.plan->magic ^= 1) \
-        _(p.plan->size = sizeof(WirePlan) - 1) \
-        _(p.plan->size += 1) \
-        _(p.plan->size = UINT32_MAX) \
-        _(p.plan->size = p.mkdir->path) \
-        _(p.plan->n_actions = UINT32_MAX) \
-        _(p.plan->n_actions += 10000) \
-        _(p.plan->actions = 0) \
-        _(p.plan->actions += 4) \
-        _(p.plan->actions = UINT32_MAX - 7) \
-        _(p.plan->groups = 8) \
-        _(p.plan->groups = p.plan->size + 8) \
-        _(p.plan->n_groups = 0) \
-        _(p.plan->n_groups = 1U << 31) \
-        _(p.mkdir->kind = ACTION_KIND_COUNT) \
-        _(p.mkdir->kind = UINT32_MAX) \
-        _(p.mkdir->flags = 1U << 31) \
-        _(p.mkdir->path = 0) \
-        _(p.mkdir->path = 4) \
-        _(p.mkdir->path = p.plan->size) \
-        _(p.mkdir->path = UINT32_MAX) \
-        _(strcpy(p.bytes + p.mkdir->path, "")) \
-        _(strcpy(p.bytes + p.mkdir->path, "/etc")) \
-        _(strcpy(p.bytes + p.mkdir->path, "..")) \
-        _(strcpy(p.bytes + p.mkdir->path, "../x")) \
-        _(strcpy(p.bytes + p.mkdir->path, "a/..")) \
-        _(strcpy(p.bytes + p.mkdir->path, ".")) \
-        _(strcpy(p.bytes + p.mkdir->path, "a/./b")) \
-        _(strcpy(p.bytes + p.mkdir->path, "a//b")) \
-        _(strcpy(p.bytes + p.mkdir->path, "a/")) \
-        _(p.mkdir->kind = ACTION_ENABLE) \
-        _(p.write->value = 0) \
-        _(p.write->value = p.plan->size - 1; p.bytes[p.plan->size - 1] = 'x') \
-        _(memset(p.bytes + p.group->nodes, 'x', p.plan->size - p.group->nodes); p.write->value = p.group->nodes) \
-        _(p.spawn->group = 1) \
-        _(p.group->work_type = WORK_TYPE_COUNT) \
-        _(p.group->n_workers = 0) \
-        _(p.group->n_workers = UINT32_MAX) \
-        _(p.group->samples = 1U << 31) \
-        _(p.group->params[0] = 0) \
-        _(p.group->params[1] = UINT64_MAX) \
-        _(p.group->n_masks = 3) \
-        _(p.group->masks = 0) \
-        _(p.group->masks += 1) \
-        _(p.group->masks = p.plan->size) \
-        _(p.group->mask_words = 0) \
-        _(p.group->mask_words = UINT32_MAX) \
-        _(p.group->nodes += 1) \
-        _(p.group->nodes = 0) \
-        _(p.group->node_words = UINT32_MAX) \
-        _(p.group->max_node = 66) \
-        _(p.group->max_node = UINT32_MAX) \
+#define CASES(_)                                                                                             \
+        _(p.plan->magic ^= 1)                                                                                \
+        _(p.plan->size = sizeof(WirePlan) - 1)                                                               \
+        _(p.plan->size += 1)                                                                                 \
+        _(p.plan->size = UINT32_MAX)                                                                         \
+        _(p.plan->size = p.mkdir->path)                                                                      \
+        _(p.plan->n_actions = UINT32_MAX)                                                                    \
+        _(p.plan->n_actions += 10000)                                                                        \
+        _(p.plan->actions = 0)                                                                               \
+        _(p.plan->actions += 4)                                                                              \
+        _(p.plan->actions = UINT32_MAX - 7)                                                                  \
+        _(p.plan->groups = 8)                                                                                \
+        _(p.plan->groups = p.plan->size + 8)                                                                 \
+        _(p.plan->n_groups = 0)                                                                              \
+        _(p.plan->n_groups = 1U << 31)                                                                       \
+        _(p.mkdir->kind = ACTION_KIND_COUNT)                                                                 \
+        _(p.mkdir->kind = UINT32_MAX)                                                                        \
+        _(p.mkdir->flags = 1U << 31)                                                                         \
+        _(p.mkdir->path = 0)                                                                                 \
+        _(p.mkdir->path = 4)                                                                                 \
+        _(p.mkdir->path = p.plan->size)                                                                      \
+        _(p.mkdir->path = UINT32_MAX)                                                                        \
+        _(strcpy(p.bytes + p.mkdir->path, ""))                                                               \
+        _(strcpy(p.bytes + p.mkdir->path, "/etc"))                                                           \
+        _(strcpy(p.bytes + p.mkdir->path, ".."))                                                             \
+        _(strcpy(p.bytes + p.mkdir->path, "../x"))                                                           \
+        _(strcpy(p.bytes + p.mkdir->path, "a/.."))                                                           \
+        _(strcpy(p.bytes + p.mkdir->path, "."))                                                              \
+        _(strcpy(p.bytes + p.mkdir->path, "a/./b"))                                                          \
+        _(strcpy(p.bytes + p.mkdir->path, "a//b"))                                                           \
+        _(strcpy(p.bytes + p.mkdir->path, "a/"))                                                             \
+        _(p.mkdir->kind = ACTION_ENABLE)                                                                     \
+        _(p.write->value = 0)                                                                                \
+        _(p.write->value = p.plan->size - 1; p.bytes[p.plan->size - 1] = 'x')                                \
+        _(memset(p.bytes + p.group->nodes, 'x', p.plan->size - p.group->nodes);                              \
+          p.write->value = p.group->nodes)                                                                   \
+        _(p.spawn->group = 1)                                                                                \
+        _(p.group->work_type = WORK_TYPE_COUNT)                                                              \
+        _(p.group->n_workers = 0)                                                                            \
+        _(p.group->n_workers = UINT32_MAX)                                                                   \
+        _(p.group->samples = 1U << 31)                                                                       \
+        _(p.group->params[0] = 0)                                                                            \
+        _(p.group->params[1] = UINT64_MAX)                                                                   \
+        _(p.group->n_masks = 3)                                                                              \
+        _(p.group->masks = 0)                                                                                \
+        _(p.group->masks += 1)                                                                               \
+        _(p.group->masks = p.plan->size)                                                                     \
+        _(p.group->mask_words = 0)                                                                           \
+        _(p.group->mask_words = UINT32_MAX)                                                                  \
+        _(p.group->nodes += 1)                                                                               \
+        _(p.group->nodes = 0)                                                                                \
+        _(p.group->node_words = UINT32_MAX)                                                                  \
+        _(p.group->max_node = 66)                                                                            \
+        _(p.group->max_node = UINT32_MAX)                                                                    \
         _(memset(p.group->comm, 'x', sizeof p.group->comm))
 
 #define AS_TEXT(statement) #statement,
@@ -112,16 +115,16 @@ enum { N_CORRUPTIONS = sizeof corruptions / sizeof *corruptions };
 
 static void corrupt(unsigned nth, Parts p) {
         unsigned i = 0;
-#define AS_STEP(statement) \
-        if (i++ == nth) { \
-                statement; \
+#define AS_STEP(statement)                                                                                   \
+        if (i++ == nth) {                                                                                    \
+                statement;                                                                                   \
         }
         CASES(AS_STEP)
 }
 
 static void test_malformed_plans_are_refused(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_plain_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -145,7 +148,7 @@ static void test_sound_plan_is_taken(void **state) {
         size_t size;
         Plan plan;
         WireFailure failure = { 0 };
-        (void) state;
+        (void)state;
 
         build();
         WirePlan *bytes = plan_finish(&b, &size);
@@ -164,7 +167,7 @@ static void test_sound_plan_is_taken(void **state) {
 static void test_random_damage(void **state) {
         unsigned taken = 0;
         size_t size;
-        (void) state;
+        (void)state;
 
         build();
         WirePlan *sound = plan_finish(&b, &size);
@@ -173,7 +176,7 @@ static void test_random_damage(void **state) {
                 char *bytes = malloc(size);
                 memcpy(bytes, sound, size);
                 for (long n = random() % 4; n >= 0; n--)
-                        bytes[random() % (long) size] ^= (char) (1 << random() % 8);
+                        bytes[random() % (long)size] ^= (char)(1 << random() % 8);
 
                 int fd = memfd_create("plan", MFD_ALLOW_SEALING);
                 assert_int_equal(write(fd, bytes, size), size);
@@ -193,10 +196,11 @@ static void test_random_damage(void **state) {
 }
 
 static void test_plan_must_be_sealed(void **state) {
-        static const unsigned seals[] = { 0, SEALS & ~F_SEAL_WRITE, SEALS & ~F_SEAL_GROW, SEALS & ~F_SEAL_SHRINK };
+        static const unsigned seals[] = { 0, SEALS & ~F_SEAL_WRITE, SEALS & ~F_SEAL_GROW,
+                                          SEALS & ~F_SEAL_SHRINK };
         char root[PATH_MAX];
         size_t size;
-        (void) state;
+        (void)state;
 
         fixture_plain_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -230,7 +234,7 @@ static void test_home_on_mount(void **state) {
                 { "30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu", "/a", NULL },
                 { "nonsense", "/a", NULL },
         };
-        (void) state;
+        (void)state;
 
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 char path[PATH_MAX];
@@ -243,8 +247,10 @@ static void test_home_on_mount(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_malformed_plans_are_refused), cmocka_unit_test(test_sound_plan_is_taken),
-                cmocka_unit_test(test_random_damage),               cmocka_unit_test(test_plan_must_be_sealed),
+                cmocka_unit_test(test_malformed_plans_are_refused),
+                cmocka_unit_test(test_sound_plan_is_taken),
+                cmocka_unit_test(test_random_damage),
+                cmocka_unit_test(test_plan_must_be_sealed),
                 cmocka_unit_test(test_home_on_mount),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

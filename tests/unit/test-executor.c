@@ -21,7 +21,7 @@ static PlanBuilder b;
 /* work:S1 work:S2 work:S11 */
 static void test_life_of_a_group(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -75,7 +75,7 @@ static void test_life_of_a_group(void **state) {
 /* Everything that stands for the first two is gone again when the third fails. work:R1 */
 static void test_failure_undoes_what_was_done(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -111,7 +111,7 @@ static void test_failure_undoes_what_was_done(void **state) {
 /* A plan takes back only its own: what earlier plans made stays. */
 static void test_undo_leaves_earlier_plans_alone(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -134,7 +134,7 @@ static void test_undo_leaves_earlier_plans_alone(void **state) {
 
 static void test_tolerated_failure_is_noted(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -156,7 +156,7 @@ static void test_tolerated_failure_is_noted(void **state) {
 /* res:R20 */
 static void test_blocked_write_times_out(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_plain_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -187,7 +187,7 @@ static void assert_text(const char *root, const char *name, const char *expected
 /* res:R22 res:R27 res:R42 */
 static void test_knobs_of_a_plain_directory(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_plain_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -235,7 +235,7 @@ static void test_knobs_of_a_plain_directory(void **state) {
 /* work:S19: somebody else kills a worker; what it had published stays. */
 static void test_killed_worker_is_reported(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -267,7 +267,7 @@ static void test_killed_worker_is_reported(void **state) {
 /* work:S17 */
 static void test_deaf_worker_is_killed_at_the_deadline(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -289,7 +289,7 @@ static void test_deaf_worker_is_killed_at_the_deadline(void **state) {
 /* work:S3 work:S20: a group that never started ends with a report each, and can be dropped. */
 static void test_stop_before_release(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -330,7 +330,7 @@ static void end_stranger(pid_t pid) {
 
 static void test_strangers_are_named_and_moved_out(void **state) {
         char root[PATH_MAX], text[4096], who[64];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -380,10 +380,11 @@ static void test_strangers_are_named_and_moved_out(void **state) {
         assert_int_equal(waitpid(stranger, NULL, 0), stranger);
 }
 
-/* A worker that dies before it is ready, made with the kernel fault that the executor looks for at its start. */
+/* A worker that dies before it is ready, made with the kernel fault that the executor looks for at its start.
+ */
 static void test_worker_lost_before_it_was_ready(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);
@@ -409,7 +410,7 @@ static void test_worker_lost_before_it_was_ready(void **state) {
 static void test_many_workers(void **state) {
         enum { MANY = 1000 };
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         fixture_cgroup_path(root);
         Fixture *f = fixture_start(root, NULL);

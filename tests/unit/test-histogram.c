@@ -11,8 +11,8 @@
 static Histogram h;
 
 static int reset(void **state) {
-        (void) state;
-        memset((void *) &h, 0, sizeof h);
+        (void)state;
+        memset((void *)&h, 0, sizeof h);
         return 0;
 }
 
@@ -29,13 +29,13 @@ static void check_value(uint64_t value) {
 }
 
 static void test_bucket_error_is_at_most_a_64th(void **state) {
-        (void) state;
+        (void)state;
 
         for (uint64_t v = 0; v < 100000; v++)
                 check_value(v);
         for (unsigned bit = 6; bit < 64; bit++)
                 for (int64_t d = -130; d <= 130; d++) {
-                        uint64_t v = (UINT64_C(1) << bit) + (uint64_t) d;
+                        uint64_t v = (UINT64_C(1) << bit) + (uint64_t)d;
                         if (v >> 63 == 0)
                                 check_value(v);
                 }
@@ -45,7 +45,7 @@ static void test_bucket_error_is_at_most_a_64th(void **state) {
 }
 
 static void test_buckets_are_contiguous(void **state) {
-        (void) state;
+        (void)state;
 
         for (unsigned b = 0; b < HISTOGRAM_BUCKETS - 1; b++) {
                 assert_int_equal(histogram_bucket(histogram_bucket_top(b)), b);
@@ -56,7 +56,7 @@ static void test_buckets_are_contiguous(void **state) {
 }
 
 static void test_empty(void **state) {
-        (void) state;
+        (void)state;
         assert_int_equal(histogram_percentile(&h, 0.5), 0);
         assert_int_equal(histogram_percentile(&h, 1), 0);
 }
@@ -66,10 +66,10 @@ static void test_nearest_rank_of_small_values(void **state) {
         static const struct {
                 double p;
                 uint64_t expected;
-        } cases[] = { { -1, 1 },   { 0, 1 },      { 0.01, 1 },    { 0.02, 1 },  { 0.021, 2 },
-                      { 0.5, 25 }, { 0.501, 26 }, { 0.98, 49 },   { 0.99, 50 }, { 1, 50 },
+        } cases[] = { { -1, 1 },   { 0, 1 },      { 0.01, 1 },  { 0.02, 1 },  { 0.021, 2 },
+                      { 0.5, 25 }, { 0.501, 26 }, { 0.98, 49 }, { 0.99, 50 }, { 1, 50 },
                       { 2, 50 },   { 0.14, 7 },   { 0.06, 3 },  { 0.58, 29 } };
-        (void) state;
+        (void)state;
 
         for (uint64_t v = 50; v >= 1; v--)
                 histogram_record(&h, v);
@@ -78,7 +78,7 @@ static void test_nearest_rank_of_small_values(void **state) {
 }
 
 static void test_percentile_never_exceeds_the_maximum(void **state) {
-        (void) state;
+        (void)state;
 
         histogram_record(&h, 1000003);
         assert_int_equal(histogram_percentile(&h, 0.5), 1000003);
@@ -90,23 +90,24 @@ static void test_percentile_never_exceeds_the_maximum(void **state) {
 }
 
 static int ascending(const void *a, const void *b) {
-        uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
         return (x > y) - (x < y);
 }
 
 static void test_percentiles_against_sorted_values(void **state) {
         enum { N = 10000 };
         static uint64_t values[N];
-        (void) state;
+        (void)state;
 
         srandom(7);
         for (unsigned i = 0; i < N; i++) {
-                values[i] = (uint64_t) random() << (random() % 9);
+                values[i] = (uint64_t)random() << (random() % 9);
                 histogram_record(&h, values[i]);
         }
         qsort(values, N, sizeof *values, ascending);
         for (unsigned percent = 1; percent <= 100; percent++) {
-                uint64_t exact = values[percent * N / 100 - 1], got = histogram_percentile(&h, percent / 100.0);
+                uint64_t exact = values[percent * N / 100 - 1],
+                         got = histogram_percentile(&h, percent / 100.0);
                 assert_in_range(got, exact, exact + exact / 64);
         }
 }

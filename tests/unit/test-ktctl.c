@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 static int run_nothing(const Invocation *i) {
-        (void) i;
+        (void)i;
         return 0;
 }
 
@@ -54,18 +54,20 @@ static void assert_refused(const char *line, const char *message) {
 }
 
 static void test_words_nest(void **state) {
-        (void) state;
+        (void)state;
         assert_definition("", "{\"name\":\"a\"}");
-        assert_definition("--cpuset llc:0 --cpuset-mems 0 --cpu-weight 200 --cpu-quota-us 50% --cpu-period-us=100ms",
-                          "{\"name\":\"a\",\"cpuset\":\"llc:0\",\"cpuset_mems\":\"0\","
-                          "\"cpu\":{\"weight\":200,\"quota_us\":\"50%\",\"period_us\":\"100ms\"}}");
-        assert_definition("--memory-max 256M --memory-swap-max 0 --memory-low max --io-weight 50 --pids-max max",
-                          "{\"name\":\"a\",\"memory\":{\"max\":\"256M\",\"swap_max\":0,\"low\":\"max\"},"
-                          "\"io\":{\"weight\":50},\"pids\":{\"max\":\"max\"}}");
+        assert_definition(
+                "--cpuset llc:0 --cpuset-mems 0 --cpu-weight 200 --cpu-quota-us 50% --cpu-period-us=100ms",
+                "{\"name\":\"a\",\"cpuset\":\"llc:0\",\"cpuset_mems\":\"0\","
+                "\"cpu\":{\"weight\":200,\"quota_us\":\"50%\",\"period_us\":\"100ms\"}}");
+        assert_definition(
+                "--memory-max 256M --memory-swap-max 0 --memory-low max --io-weight 50 --pids-max max",
+                "{\"name\":\"a\",\"memory\":{\"max\":\"256M\",\"swap_max\":0,\"low\":\"max\"},"
+                "\"io\":{\"weight\":50},\"pids\":{\"max\":\"max\"}}");
 }
 
 static void test_values(void **state) {
-        (void) state;
+        (void)state;
         assert_definition("--nice -5 --uid 9223372036854775808 --gid 0x1f",
                           "{\"name\":\"a\",\"nice\":-5,\"uid\":\"9223372036854775808\",\"gid\":\"0x1f\"}");
         assert_definition("--nice +5 --comm 12", "{\"name\":\"a\",\"nice\":\"+5\",\"comm\":\"12\"}");
@@ -73,30 +75,32 @@ static void test_values(void **state) {
         assert_definition("--workers-pct nan", "{\"name\":\"a\",\"works\":[{\"workers_pct\":\"nan\"}]}");
         assert_definition("--mpol-flags static,balancing",
                           "{\"name\":\"a\",\"works\":[{\"mpol_flags\":[\"static\",\"balancing\"]}]}");
-        assert_definition("--param burst=10ms --param n=4 --param e=a=b",
-                          "{\"name\":\"a\",\"works\":[{\"params\":{\"burst\":\"10ms\",\"n\":4,\"e\":\"a=b\"}}]}");
+        assert_definition(
+                "--param burst=10ms --param n=4 --param e=a=b",
+                "{\"name\":\"a\",\"works\":[{\"params\":{\"burst\":\"10ms\",\"n\":4,\"e\":\"a=b\"}}]}");
 }
 
 static void test_worker_groups(void **state) {
-        (void) state;
+        (void)state;
         assert_definition("--workers 2", "{\"name\":\"a\",\"works\":[{\"workers\":2}]}");
         assert_definition("--work-type Bursty --workers 2 --work-type SpinWait",
                           "{\"name\":\"a\",\"works\":[{\"work_type\":\"Bursty\",\"workers\":2},"
                           "{\"work_type\":\"SpinWait\"}]}");
         /* a group that has no type yet gets it */
-        assert_definition("--workers 2 --work-type Bursty --affinity llc",
-                          "{\"name\":\"a\",\"works\":[{\"workers\":2,\"work_type\":\"Bursty\",\"affinity\":\"llc\"}]}");
+        assert_definition(
+                "--workers 2 --work-type Bursty --affinity llc",
+                "{\"name\":\"a\",\"works\":[{\"workers\":2,\"work_type\":\"Bursty\",\"affinity\":\"llc\"}]}");
 }
 
 static void test_words_of_both(void **state) {
-        (void) state;
+        (void)state;
         assert_definition("--nice 1 --workers 2 --comm x --work-type Bursty --nice 2 --uid 3 --cpuset numa:0",
                           "{\"name\":\"a\",\"nice\":1,\"comm\":\"x\",\"cpuset\":\"numa:0\",\"works\":["
                           "{\"workers\":2,\"work_type\":\"Bursty\",\"nice\":2,\"uid\":3}]}");
 }
 
 static void test_every_word_is_an_option(void **state) {
-        (void) state;
+        (void)state;
         for (size_t i = 0; i < vocabulary_count; i++) {
                 g_autofree char *option = definition_option_name(&vocabulary[i]);
 
@@ -111,8 +115,9 @@ static void test_every_word_is_an_option(void **state) {
 }
 
 static void test_mistakes(void **state) {
-        (void) state;
-        assert_refused("ktctl add-cgroup a --cpu_wieght 5", "unknown option --cpu_wieght; did you mean --cpu-weight?");
+        (void)state;
+        assert_refused("ktctl add-cgroup a --cpu_wieght 5",
+                       "unknown option --cpu_wieght; did you mean --cpu-weight?");
         assert_refused("ktctl end-step --zzz", "end-step has no option --zzz");
         assert_refused("ktctl add-cgroups", "unknown verb 'add-cgroups'; did you mean 'add-cgroup'?");
         assert_refused("ktctl --dry-run add-cgroup a",
@@ -140,7 +145,7 @@ static void test_global_options(void **state) {
         g_autoptr(Invocation) i =
                 parse("ktctl --scenario s --timeout=3 add-cgroup --json --dry-run -- --name", &argv, NULL);
 
-        (void) state;
+        (void)state;
         assert_non_null(i);
         assert_string_equal(i->verb->name, "add-cgroup");
         assert_string_equal(invocation_scenario(i), "s");
@@ -154,7 +159,7 @@ static void test_help_asks_for_no_arguments(void **state) {
         g_auto(GStrv) argv = NULL;
         g_autoptr(Invocation) i = parse("ktctl add-cgroup --help", &argv, NULL);
 
-        (void) state;
+        (void)state;
         assert_non_null(i);
         assert_true(invocation_has(i, OPTION_HELP));
 }
@@ -169,7 +174,7 @@ static void assert_cell(char *(*format)(JsonNode *node), const char *json, const
 }
 
 static void test_cells(void **state) {
-        (void) state;
+        (void)state;
         assert_cell(cell_count, "12345", "12345");
         assert_cell(cell_duration, "0", "0ns");
         assert_cell(cell_duration, "999", "999ns");
@@ -186,13 +191,16 @@ static void test_cells(void **state) {
 }
 
 static void test_results_of_workers(void **state) {
-        (void) state;
+        (void)state;
         assert_cell(cell_result, "{\"completed\":true,\"exit_info\":null}", "ok");
-        assert_cell(cell_result, "{\"completed\":true,\"exit_info\":{\"kind\":\"exited\",\"value\":0}}", "ok");
+        assert_cell(cell_result, "{\"completed\":true,\"exit_info\":{\"kind\":\"exited\",\"value\":0}}",
+                    "ok");
         assert_cell(cell_result, "{\"completed\":false,\"exit_info\":null}", "incomplete");
         assert_cell(cell_result, "{\"completed\":false,\"exit_info\":{\"kind\":\"deadline\"}}", "killed");
-        assert_cell(cell_result, "{\"completed\":false,\"exit_info\":{\"kind\":\"signaled\",\"value\":9}}", "signal 9");
-        assert_cell(cell_result, "{\"completed\":false,\"exit_info\":{\"kind\":\"exited\",\"value\":1}}", "exit 1");
+        assert_cell(cell_result, "{\"completed\":false,\"exit_info\":{\"kind\":\"signaled\",\"value\":9}}",
+                    "signal 9");
+        assert_cell(cell_result, "{\"completed\":false,\"exit_info\":{\"kind\":\"exited\",\"value\":1}}",
+                    "exit 1");
         assert_cell(cell_result, "{}", "ok");
 }
 
@@ -219,24 +227,27 @@ static void test_report(void **state) {
                 "\"iterations\":3,\"work_units\":0}",
                 &failures);
 
-        (void) state;
+        (void)state;
         assert_int_equal(failures, 1);
         assert_non_null(strstr(text, "signal 9"));
-        assert_non_null(strstr(text, "\n\nStep 2: 2 cgroups, 2 workers: 1 completed, 1 killed; 3 iterations, 0 work units.\n"));
+        assert_non_null(strstr(
+                text,
+                "\n\nStep 2: 2 cgroups, 2 workers: 1 completed, 1 killed; 3 iterations, 0 work units.\n"));
         assert_ptr_equal(strstr(text, "SpinWait"), g_strrstr(text, "SpinWait")); /* once, not once a worker */
         assert_null(strstr(text, "WAKE-P50"));                                   /* nobody measured it */
 }
 
 static void test_answers_with_nothing_in_them(void **state) {
-        g_autoptr(JsonNode) odd = json_from_string("{\"cgroups\":[null,1,{\"works\":{}},{\"works\":[2,{\"workers\":[3]}]}],"
-                                                   "\"numa_nodes\":[4],\"llcs\":5,\"distances\":[6,7]}",
-                                                   NULL);
+        g_autoptr(JsonNode) odd =
+                json_from_string("{\"cgroups\":[null,1,{\"works\":{}},{\"works\":[2,{\"workers\":[3]}]}],"
+                                 "\"numa_nodes\":[4],\"llcs\":5,\"distances\":[6,7]}",
+                                 NULL);
         g_autofree char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
         JsonObject *object = json_node_get_object(odd);
 
-        (void) state;
+        (void)state;
         print_state(out, object, true, true);
         print_topology(out, object, true);
         print_report(out, object, NULL, true);

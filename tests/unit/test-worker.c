@@ -61,7 +61,7 @@ static void assert_line(const char *text, const char *expected) {
 static void test_wishes_come_true(void **state) {
         static const uint64_t cpu0 = 1;
         char root[PATH_MAX], status[8192];
-        (void) state;
+        (void)state;
 
         if (!may_everything())
                 skip();
@@ -87,14 +87,28 @@ static void test_wishes_come_true(void **state) {
         assert_line(status, "Groups:\t \n"); /* none of root's */
         assert_line(status, "Cpus_allowed_list:\t0\n");
         assert_int_equal(sched_getscheduler(pid), SCHED_BATCH);
-        assert_int_equal(getpriority(PRIO_PROCESS, (id_t) pid), 10);
+        assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), 10);
         stop(f);
+}
+
+static int highest_fd(pid_t pid) {
+        char path[64];
+        int highest = -1;
+
+        snprintf(path, sizeof path, "/proc/%d/fd", pid);
+        DIR *dir = opendir(path);
+        assert_non_null(dir);
+        for (struct dirent *d; (d = readdir(dir));)
+                if (d->d_name[0] != '.' && atoi(d->d_name) > highest)
+                        highest = atoi(d->d_name);
+        closedir(dir);
+        return highest;
 }
 
 /* Nothing of the executor's own affairs: signals, descriptors, process group. */
 static void test_clean_process(void **state) {
         char root[PATH_MAX], status[8192], path[64], target[PATH_MAX];
-        (void) state;
+        (void)state;
 
         Fixture *f = start(root);
         plan_begin(&b);
@@ -114,13 +128,7 @@ static void test_clean_process(void **state) {
                 }
                 assert_int_equal(getpgid(pid), pid);
 
-                snprintf(path, sizeof path, "/proc/%d/fd", pid);
-                DIR *dir = opendir(path);
-                assert_non_null(dir);
-                for (struct dirent *d; (d = readdir(dir));)
-                        if (d->d_name[0] != '.')
-                                assert_in_range(atoi(d->d_name), 0, 2);
-                closedir(dir);
+                wait_until(highest_fd(pid) == 2); /* the last one goes after it has said that it is ready */
                 snprintf(path, sizeof path, "/proc/%d/fd/0", pid);
                 ssize_t n = readlink(path, target, sizeof target - 1);
                 assert_true(n > 0);
@@ -134,7 +142,7 @@ static void test_clean_process(void **state) {
 static void test_inherited_mask_is_undone(void **state) {
         cpu_set_t before, one;
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
         if (CPU_COUNT(&before) < 2) {
@@ -159,7 +167,7 @@ static void test_inherited_mask_is_undone(void **state) {
 static void test_masks_pin_each_worker(void **state) {
         static const uint64_t masks[] = { 1, 2 };
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
                 print_message("skipped: one CPU\n");
@@ -233,7 +241,7 @@ static void test_refusals_name_step_and_errno(void **state) {
                 { ask_uid, SETUP_UID, EPERM, EPERM, true },
         };
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         if (!may_everything())
                 skip();
@@ -264,7 +272,7 @@ static WireGroupSpec *add_typed(uint32_t type, uint32_t n) {
         WireGroupSpec *g = plan_add_spawn(&b, "", 1, n);
 
         g->work_type = type;
-        g->samples = work_type_get((WorkTypeId) type)->samples;
+        g->samples = work_type_get((WorkTypeId)type)->samples;
         plan_add_for_group(&b, ACTION_RELEASE, 1);
         return g;
 }
@@ -272,7 +280,7 @@ static WireGroupSpec *add_typed(uint32_t type, uint32_t n) {
 /* work:S4 */
 static void test_yield_heavy(void **state) {
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         Fixture *f = start(root);
         plan_begin(&b);
@@ -293,7 +301,7 @@ static void test_yield_heavy(void **state) {
 static void test_bursty_sleeps_and_measures_it(void **state) {
         enum { BURST_NS = 1000000, SLEEP_NS = 3000000 };
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         Fixture *f = start(root);
         plan_begin(&b);
@@ -315,11 +323,12 @@ static void test_bursty_sleeps_and_measures_it(void **state) {
         stop(f);
 }
 
-/* An hour of sleep, an hour of burst: the stop ends both, and the burst shows progress before its first pass ends. */
+/* An hour of sleep, an hour of burst: the stop ends both, and the burst shows progress before its first pass
+ * ends. */
 static void test_stop_ends_long_bursts_and_sleeps(void **state) {
         static const uint64_t hour = UINT64_C(3600) * NS_PER_S;
         char root[PATH_MAX];
-        (void) state;
+        (void)state;
 
         Fixture *f = start(root);
         for (unsigned burst = 0; burst < 2; burst++) {
@@ -346,7 +355,7 @@ static ArenaHead *private_arena(void) {
         ArenaHead *head = aligned_alloc(ARENA_LINE, arena_size(&shape));
 
         assert_non_null(head);
-        memset((void *) head, 0, arena_size(&shape));
+        memset((void *)head, 0, arena_size(&shape));
         arena_init(head, &shape);
         return head;
 }
@@ -364,7 +373,7 @@ static void test_checkpoints_see_migrations(void **state) {
         ArenaHead *head = private_arena();
         ArenaSlot *slot = arena_slot(head, 0);
         WorkRun run;
-        (void) state;
+        (void)state;
 
         assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
         if (!go_to(0) || !go_to(1) || !go_to(0)) {
@@ -402,10 +411,10 @@ static void test_checkpoints_see_migrations(void **state) {
 
 /* work:H3 */
 static void test_schedstat_lines(void **state) {
-        static const char *const bad[] = { "", " ", "100 200", "100 -200 300", "a b c", "1 2 3x", "1 2 0x3",
-                                           "1 2 18446744073709551616" };
+        static const char *const bad[] = { "",      " ",      "100 200", "100 -200 300",
+                                           "a b c", "1 2 3x", "1 2 0x3", "1 2 18446744073709551616" };
         SchedStat s;
-        (void) state;
+        (void)state;
 
         assert_true(schedstat_parse("100 200 300 999 extra", &s));
         assert_int_equal(s.cpu_ns, 100);
