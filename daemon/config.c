@@ -24,7 +24,7 @@ static const Key keys[] = {
         { "Scenario", "SettleTimeoutSec", offsetof(Config, settle_timeout_sec), 1, 1, 3600, number_parse },
         { "Limits", "MaxCgroups", offsetof(Config, max_cgroups), 1000, 1, 1000000, number_parse },
         { "Limits", "MaxWorkers", offsetof(Config, max_workers), 10000, 1, 1000000, number_parse },
-        { "Limits", "MaxDocumentBytes", offsetof(Config, max_document_bytes), 1 << 20, 1, 64 << 20,
+        { "Limits", "MaxDocumentBytes", offsetof(Config, max_document_bytes), 1 << 20, 1, 16 << 20,
           size_parse },
 };
 

@@ -193,7 +193,7 @@ static const char *list_type(JsonArray *array) {
                         return "v";
                 type = t;
         }
-        return type ?: "v";
+        return type ?: "s"; /* nothing tells what an empty list would hold; warnings are text */
 }
 
 static int append_variant(sd_bus_message *m, JsonNode *node);

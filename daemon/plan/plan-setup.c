@@ -182,7 +182,7 @@ static bool resolve_cpuset(const Pass *p, const CgroupDef *def, hwloc_bitmap_t *
                 return false;
         }
         if (!cpuset_spec_validate(def->cpuset, p->context->topology, error)) {
-                g_prefix_error(error, "%scpuset validation failed: ", place);
+                g_prefix_error(error, "%s", place);
                 return false;
         }
         *ret = g_steal_pointer(&cpus);
@@ -271,13 +271,12 @@ static bool plan_definition(Pass *p, const CgroupDef *def, GError **error) {
         return true;
 }
 
+/* All of them after everything else, and so with the last definition: the definitions' lists of actions, one
+ * after the other, are the plan. */
 static void open_gates(Pass *p) {
-        for (guint i = 0; i < p->plan->actions->len; i++) {
-                const PlanAction *spawn = p->plan->actions->pdata[i];
-                if (spawn->kind != ACTION_SPAWN)
-                        continue;
-                p->def = spawn->def;
-                pass_add(p, ACTION_RELEASE, spawn->cgroup, NULL)->group_id = spawn->group->state->id;
+        for (guint i = 0; i < p->plan->groups->len; i++) {
+                const GroupState *group = ((PlanGroup *)p->plan->groups->pdata[i])->state;
+                pass_add(p, ACTION_RELEASE, group->cgroup, NULL)->group_id = group->id;
         }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "cgroup-root.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,7 +11,9 @@
 #include <linux/magic.h>
 #include <unistd.h>
 
+#include "../common/cleanup.h"
 #include "../common/error.h"
+#include "../model/controllers.h"
 
 /* Below a directory, the executor is the daemon's own child. One that crashes leaves its cgroups behind (its
  * workers die with it); another one is then started for the same directory with nobody at its other end: it
@@ -18,6 +21,7 @@
 typedef struct DirectoryRoot {
         CgroupRoot root;
         sd_event *event;
+        unsigned enabled; /* Controller bits that we added to the directory's cgroup.subtree_control */
 } DirectoryRoot;
 
 typedef struct Child {
@@ -132,9 +136,65 @@ static int directory_start(CgroupRoot *root, const char *scenario, int fd, Execu
         return r;
 }
 
+/* ---- controllers ---- */
+
+static unsigned read_controllers(const char *directory, const char *file) {
+        g_autofree char *path = g_build_filename(directory, file, NULL), *text = NULL;
+
+        return g_file_get_contents(path, &text, NULL, NULL) ? controllers_parse(text) : 0;
+}
+
+static int write_controllers(const DirectoryRoot *d, unsigned set, const char *sign) {
+        g_autofree char *value = controllers_format(set, sign);
+        g_auto(AutoFd) fd = open(d->root.controllers_file, O_WRONLY | O_CLOEXEC);
+
+        if (set == 0)
+                return 0;
+        if (fd < 0)
+                return -errno;
+        return write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+/* Only the root of the hierarchy, which has no cgroup.type, may both hold processes and hand on controllers. */
+static bool holds_processes(const char *directory) {
+        g_autofree char *type = g_build_filename(directory, "cgroup.type", NULL);
+        g_autofree char *procs = g_build_filename(directory, "cgroup.procs", NULL), *text = NULL;
+
+        return g_file_test(type, G_FILE_TEST_EXISTS) && g_file_get_contents(procs, &text, NULL, NULL) && text[0];
+}
+
+/* The scenarios can only use what the directory hands on to its children: all there is, as long as we run. */
+static bool enable_controllers(DirectoryRoot *d, GError **error) {
+        unsigned missing = read_controllers(d->root.path, "cgroup.controllers") &
+                           ~read_controllers(d->root.path, "cgroup.subtree_control");
+        int r;
+
+        if (missing == 0)
+                return true;
+        if (holds_processes(d->root.path)) {
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                            "cgroup root '%s' holds processes, so it cannot give controllers to the scenarios (no "
+                            "internal processes, cgroup-v2.rst); move them into a cgroup of their own",
+                            d->root.path);
+                return false;
+        }
+        r = write_controllers(d, missing, "+");
+        if (r < 0) {
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                            "cgroup root '%s' cannot give its controllers to the scenarios: %s", d->root.path,
+                            g_strerror(-r));
+                return false;
+        }
+        d->enabled = missing;
+        return true;
+}
+
+/* ---- the root ---- */
+
 static void directory_free(CgroupRoot *root) {
         DirectoryRoot *d = (DirectoryRoot *)root;
 
+        write_controllers(d, d->enabled, "-");
         sd_event_unref(d->event);
         g_free(d);
 }
@@ -160,8 +220,12 @@ CgroupRoot *cgroup_root_new_directory(sd_event *event, const char *directory, co
         d = g_new0(DirectoryRoot, 1);
         d->root = (CgroupRoot){ .kind = &directory_kind,
                                 .path = g_strdup(path),
-                                .controllers_file = g_build_filename(path, "cgroup.controllers", NULL),
+                                .controllers_file = g_build_filename(path, "cgroup.subtree_control", NULL),
                                 .executor = g_strdup(executor) };
         d->event = sd_event_ref(event);
+        if (!enable_controllers(d, error)) {
+                cgroup_root_free(&d->root);
+                return NULL;
+        }
         return &d->root;
 }

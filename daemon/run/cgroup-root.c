@@ -12,8 +12,9 @@ unsigned cgroup_root_controllers(const CgroupRoot *root) {
 void cgroup_root_free(CgroupRoot *root) {
         if (!root)
                 return;
-        g_free(root->path);
-        g_free(root->controllers_file);
-        g_free(root->executor);
+
+        /* The kind's own part may still need them. */
+        g_autofree char *path = root->path, *controllers_file = root->controllers_file, *executor = root->executor;
+
         root->kind->free(root);
 }

@@ -300,16 +300,18 @@ JsonNode *report_state(const Scenario *s, const char *root) {
 
 static JsonObject *planned_work(const GroupState *g, bool dry_run) {
         JsonObject *o = json_object_new();
-        JsonArray *pids = json_array_new();
+        JsonArray *pids;
 
         json_object_set_string_member(o, "work_type", work_type_get(g->work_type)->name);
         json_object_set_int_member(o, "workers", g->n_workers);
         set_cpus(o, "cpus", g->cpus);
+        if (dry_run)
+                return o;
+        pids = json_array_new();
         for (unsigned i = 0; g->arena && i < g->n_workers; i++)
                 json_array_add_int_element(pids, atomic_load(&slot_of(g, i)->pid));
         json_object_set_array_member(o, "pids", pids);
-        if (!dry_run)
-                json_object_set_string_member(o, "placement", placement(g));
+        json_object_set_string_member(o, "placement", placement(g));
         return o;
 }
 

@@ -360,7 +360,8 @@ static int on_signal(sd_bus_message *m, void *userdata, G_GNUC_UNUSED sd_bus_err
 
 void signals_subscribe(Fixture *f) {
         static const char name_owner[] =
-                "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" KT_BUS_NAME "'";
+                "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" KT_BUS_NAME
+                "'";
 
         assert_return_code(
                 sd_bus_add_match(f->client, NULL, "type='signal',sender='" KT_BUS_NAME "'", on_signal, f), 0);
@@ -390,6 +391,24 @@ JsonNode *await_signal(Fixture *f, const char *name, const char *first) {
         return s->arguments;
 }
 
+void signals_forget(Fixture *f) {
+        ping(f); /* what is on its way comes first */
+        while (sd_bus_process(f->client, NULL) > 0)
+                ;
+        g_ptr_array_set_size(f->signals, 0);
+}
+
+bool name_was_taken(Fixture *f) {
+        Signal *s;
+
+        while ((s = find_signal(f, "NameOwnerChanged", KT_BUS_NAME))) {
+                s->taken = true;
+                if (text_at(s->arguments, "2")[0])
+                        return true;
+        }
+        return false;
+}
+
 static bool tells(const Signal *s, const char *path, const char *key, const char *value) {
         g_autofree char *text = NULL;
 
@@ -400,7 +419,7 @@ static bool tells(const Signal *s, const char *path, const char *key, const char
         return g_str_equal(text, value);
 }
 
-/* What came before is of no interest to the next question about the same property only, so nothing is taken. */
+/* One signal tells of several properties, so it is not taken by a question about one of them. */
 static Signal *find_change(Fixture *f, const char *path, const char *name, const char *value) {
         for (guint i = 0; i < f->signals->len; i++)
                 if (tells(f->signals->pdata[i], path, name, value))

@@ -32,10 +32,10 @@ Ending end_step(Fixture *f);
 Ending teardown(Fixture *f);
 Ending read_ending(Fixture *f, sd_bus_message *reply);
 
-/* The last call failed with org.ktstr.Setup1.Error.NAME, which maps to that errno, and its message contains each
- * of the texts. */
-void assert_refused(Fixture *f, const JsonNode *answer, const char *name, int number, ...)
-        G_GNUC_NULL_TERMINATED;
+/* The last call failed with org.ktstr.Setup1.Error.NAME, which maps to that errno, and its message contains
+ * each of the texts. */
+void assert_refused(Fixture *f, const JsonNode *answer, const char *name, int number,
+                    ...) G_GNUC_NULL_TERMINATED;
 
 /* ---- calls that are not waited for ---- */
 
@@ -57,11 +57,16 @@ typedef struct Signal {
 } Signal;
 void signals_subscribe(Fixture *f);
 void signals_free(gpointer signal);
-/* Waits for the next signal of that name, not handed out yet, whose first argument is that text (NULL: any). */
+/* Waits for the next signal of that name, not handed out yet, whose first argument is that text (NULL: any).
+ */
 JsonNode *await_signal(Fixture *f, const char *member, const char *first);
 /* True when such a signal has come and was not handed out. */
 bool has_signal(Fixture *f, const char *member, const char *first);
-/* Waits until PropertiesChanged told that value, written as JSON, after all that was handed out. */
+/* Forgets all that came so far. */
+void signals_forget(Fixture *f);
+/* True when somebody has taken the name of the service since. */
+bool name_was_taken(Fixture *f);
+/* Waits until a PropertiesChanged told that value, written as JSON. */
 void await_property(Fixture *f, const char *path, const char *name, const char *value);
 
 /* ---- JSON ---- */

@@ -121,20 +121,19 @@ static void open_notify(Fixture *f) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
         g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-        f->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        f->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         assert_int_equal(bind(f->notify, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
-/* Where a variable's value comes from the outside it stays away: NULL has no place in an environment. */
 static GStrv daemon_variables(const Fixture *f) {
         g_autoptr(GStrvBuilder) variables = g_strv_builder_new();
         g_autofree char *notify = g_strdup_printf("NOTIFY_SOCKET=%s/notify", f->dir);
+        g_autofree char *topology = g_strdup_printf("HWLOC_SYNTHETIC=%s", f->options.topology);
 
-        g_strv_builder_add(variables, notify);
-        if (f->options.topology) {
-                g_autofree char *topology = g_strconcat("HWLOC_SYNTHETIC=", f->options.topology, NULL);
+        if (f->options.notify)
+                g_strv_builder_add(variables, notify);
+        if (f->options.topology)
                 g_strv_builder_add(variables, topology);
-        }
         return g_strv_builder_end(variables);
 }
 
@@ -156,19 +155,18 @@ static Process start_daemon(const Fixture *f) {
         return process_start(argv, (const char *const *)variables);
 }
 
-static bool name_owned(Fixture *f) {
+static bool daemon_serves(Fixture *f) {
         if (process_ends_within(&f->daemon, 0)) {
                 g_autofree char *errors = process_errors(&f->daemon);
                 fail_msg("the daemon ended at its start: %s", errors);
         }
-        return has_signal(f, "NameOwnerChanged", KT_BUS_NAME);
+        return name_was_taken(f);
 }
 
 void fixture_start_daemon(Fixture *f) {
         process_clear(&f->daemon);
         f->daemon = start_daemon(f);
-        await(f, name_owned(f));
-        await_signal(f, "NameOwnerChanged", KT_BUS_NAME);
+        await(f, daemon_serves(f));
 }
 
 Fixture *fixture_start(const FixtureOptions *options) {
@@ -187,7 +185,8 @@ Fixture *fixture_start(const FixtureOptions *options) {
         chmod(f->dir, 0755);
         start_bus(f);
         connect_client(f);
-        open_notify(f);
+        if (f->options.notify)
+                open_notify(f);
         if (!f->options.no_daemon)
                 fixture_start_daemon(f);
         return f;
@@ -223,9 +222,8 @@ uint64_t fixture_deadline(void) {
 void fixture_turn(Fixture *f, uint64_t deadline_us, const char *what) {
         uint64_t now = (uint64_t)g_get_monotonic_time();
         struct pollfd fds[] = {
-                { .fd = sd_bus_get_fd(f->client), .events = (short)sd_bus_get_events(f->client) },
+                { .fd = sd_bus_get_fd(f->client) },
                 { .fd = f->daemon.pid ? f->daemon.pidfd : -1, .events = POLLIN },
-                { .fd = f->notify, .events = POLLIN },
         };
 
         if (now > deadline_us)
@@ -235,20 +233,19 @@ void fixture_turn(Fixture *f, uint64_t deadline_us, const char *what) {
         fds[0].events = (short)sd_bus_get_events(f->client);
         poll(fds, G_N_ELEMENTS(fds), (int)((deadline_us - now) / 1000) + 1);
         if (fds[1].revents && !fds[0].revents)
-                fail_msg("the daemon ended while waiting for: %s", what);
+                fail_msg("the daemon ended while this was waited for: %s", what);
 }
 
 void await_notification(Fixture *f, const char *text) {
-        uint64_t until = fixture_deadline();
+        struct pollfd p = { .fd = f->notify, .events = POLLIN };
         char message[512];
+        ssize_t n;
 
-        for (;;) {
-                ssize_t n = recv(f->notify, message, sizeof(message) - 1, 0);
-                if (n > 0 && strncmp(message, text, strlen(text)) == 0)
-                        return;
-                if (n <= 0)
-                        fixture_turn(f, until, text);
-        }
+        do {
+                if (poll(&p, 1, PATIENCE_US / 1000) <= 0)
+                        fail_msg("the daemon does not tell %s", text);
+                n = recv(f->notify, message, sizeof(message), 0);
+        } while (n < (ssize_t)strlen(text) || strncmp(message, text, strlen(text)) != 0);
 }
 
 /* ---- the end ---- */
@@ -326,8 +323,8 @@ static void check_directories(const Fixture *f, GString *problems) {
 }
 
 static void remove_dir(const Fixture *f) {
-        static const char *const names[] = { "bus", "bus.conf", "notify", "ktsetupd.conf", "document.json",
-                                             "report.json" };
+        static const char *const names[] = { "bus",           "bus.conf",      "notify",
+                                             "ktsetupd.conf", "document.json", "report.json" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 g_autofree char *path = in_dir(f, names[i]);

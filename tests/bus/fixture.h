@@ -11,8 +11,8 @@
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
-/* A private dbus-daemon, the real ktsetupd with the real executor below it, a cgroup of this test's own, and a
- * client's connection. The test process adopts orphans, so that whatever outlives the daemon is seen.
+/* A private dbus-daemon, the real ktsetupd with the real executor below it, a cgroup of this test's own, and
+ * a client's connection. The test process adopts orphans, so that whatever outlives the daemon is seen.
  *
  * Everything waits for a message, a pidfd or an inotify event, with a deadline that only a hang reaches. */
 
@@ -24,11 +24,12 @@ typedef struct Process {
 } Process;
 
 typedef struct FixtureOptions {
-        const char *topology; /* HWLOC_SYNTHETIC of the daemon; NULL: the machine as it is */
-        const char *config;   /* text of its configuration; NULL: FIXTURE_CONFIG */
-        const char *executor; /* NULL: the real one */
+        const char *topology;    /* HWLOC_SYNTHETIC of the daemon; NULL: the machine as it is */
+        const char *config;      /* text of its configuration; NULL: FIXTURE_CONFIG */
+        const char *executor;    /* NULL: the real one */
         const char *cgroup_root; /* NULL: the fixture's */
         bool no_daemon;
+        bool notify; /* it has a service manager to tell its state to: await_notification() */
 } FixtureOptions;
 
 #define FIXTURE_CONFIG "[Daemon]\nIdleExitSec=0\n"
@@ -41,7 +42,7 @@ typedef struct Fixture {
         char *hierarchy; /* the same as /proc/PID/cgroup shows it */
         char *scenario;  /* directory of the scenario "default" */
         Process bus, daemon;
-        int notify; /* socket that the daemon tells its state to */
+        int notify; /* socket that the daemon tells its state to, or -1 */
 
         sd_bus *client;
         GPtrArray *signals; /* see client.h */
@@ -53,8 +54,8 @@ typedef struct Fixture {
 Fixture *fixture_start(const FixtureOptions *options);
 /* Starts a daemon (again) and waits until it owns the name. */
 void fixture_start_daemon(Fixture *f);
-/* For cmocka_unit_test_teardown(): tells the daemon to end, and fails when it does not end well, complains of a
- * sanitizer's finding, or leaves a process or a directory. */
+/* For cmocka_unit_test_teardown(): tells the daemon to end, and fails when it does not end well, complains of
+ * a sanitizer's finding, or leaves a process or a directory. */
 int fixture_teardown(void **state);
 /* Exit status of a test program: 77 when there was nothing to test on. */
 int fixture_result(int failed);
@@ -108,5 +109,5 @@ void await_removal(int watch, const char *path);
 char *below(const Fixture *f, const char *name); /* PATH of a cgroup of the scenario */
 void write_file(const char *path, const char *text);
 
-/* The message that the daemon sends to its service manager and that begins with this. */
+/* Waits for the message to the service manager that begins with this. */
 void await_notification(Fixture *f, const char *text);

@@ -43,7 +43,7 @@ t "set-up"
 ok "apply" ktctl apply - <<'END'
 {"cgroups":[{"name":"setup","cpuset":"numa:1","nice":3,"works":[
 	{"comm":"plain","workers":1},
-	{"comm":"fifo","sched_policy":"fifo:7","affinity":"cpus:5"},
+	{"comm":"fifo","work_type":"Bursty","params":{"burst_duration":"1ms"},"sched_policy":"fifo:7","affinity":"cpus:5"},
 	{"comm":"batch","sched_policy":"batch","nice":-4,"affinity":"smt-pair"},
 	{"comm":"nobody","uid":65534,"gid":65534,"affinity":"random:1"},
 	{"comm":"memory","mem_policy":"bind:1","mpol_flags":["static"]}]}]}
@@ -55,7 +55,7 @@ is "$(ps -o cls=,rtprio= -p "$(pid fifo)" | tr -s ' ')" " FF 7" "policy and prio
 is "$(allowed fifo)" 5 "affinity cpus:5"
 is "$(ps -o cls=,ni= -p "$(pid batch)" | tr -s ' ')" " B -4" "batch, with the work's own nice"
 is "$(allowed batch)" 4-5 "affinity smt-pair"
-is "$(ps -o uid=,gid= -p "$(pid nobody)" | tr -s ' ')" " 65534 65534" "uid and gid"
+is "$(ps -o uid=,gid= -p "$(pid nobody)" | xargs)" "65534 65534" "uid and gid"
 like "$(allowed nobody)" '^[4-7]$' "affinity random:1"
 like "$(sed -n 1p "/proc/$(pid memory)/numa_maps")" 'bind=static:1' "memory policy"
 # The parent-death signal survives the change of uid.

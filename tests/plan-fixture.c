@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "plan-fixture.h"
+
+#include "model/json-text.h"
+
+Desk *desk_new(const char *description) {
+        Desk *d = g_new0(Desk, 1);
+
+        d->topology = machine(description);
+        d->scenario = scenario_new("desk");
+        d->context = (PlanContext){
+                .topology = d->topology,
+                .scenario = d->scenario,
+                .root = "/r",
+                .controllers = CONTROLLER_CPUSET | CONTROLLER_CPU | CONTROLLER_MEMORY | CONTROLLER_PIDS |
+                               CONTROLLER_IO,
+                .controllers_file = "/r/cgroup.controllers",
+                .limits = { .max_cgroups = 50, .max_workers = 200 },
+                .workers_per_cgroup = 1,
+                .stop_ms = 5000,
+                .settle_ms = 1000,
+                .seed = 1,
+        };
+        return d;
+}
+
+static void forget_last(Desk *d) {
+        g_clear_pointer(&d->plan, plan_free);
+        g_clear_pointer(&d->defs, g_ptr_array_unref);
+        g_clear_error(&d->error);
+}
+
+void desk_free(Desk *d) {
+        if (!d)
+                return;
+        forget_last(d);
+        scenario_free(d->scenario);
+        topology_free(d->topology);
+        g_free(d);
+}
+
+JsonNode *json_quoted(const char *text) {
+        g_autofree char *document = g_strdelimit(g_strdup(text), "'", '"');
+        g_autoptr(GError) error = NULL;
+        JsonNode *node = json_text_parse(document, strlen(document), &error);
+
+        if (!node)
+                fail_msg("%s: %s", document, error->message);
+        return node;
+}
+
+bool desk_plans(Desk *d, Slot slot, const char *list) {
+        g_autoptr(JsonNode) node = json_quoted(list);
+
+        forget_last(d);
+        d->defs = decode_definitions(node, "cgroups", &d->error);
+        if (d->defs)
+                d->plan = plan_setup(&d->context, d->defs, slot, &d->error);
+        return d->plan != NULL;
+}
+
+void desk_must_plan(Desk *d, Slot slot, const char *list, int line) {
+        if (!desk_plans(d, slot, list))
+                fail_msg("line %d: %s: %s", line, list, d->error->message);
+}
+
+void desk_must_refuse(Desk *d, Slot slot, const char *list, int line) {
+        if (desk_plans(d, slot, list))
+                fail_msg("line %d: planned: %s", line, list);
+}
+
+static unsigned *enabled_of(Scenario *s, const char *cgroup) {
+        return cgroup[0] ? &scenario_find_cgroup(s, cgroup)->enabled : &s->root_enabled;
+}
+
+void desk_has(Desk *d, Slot slot, const char *list) {
+        desk_must_plan(d, slot, list, 0);
+        for (guint i = 0; i < d->plan->enables->len; i++) {
+                const PlanEnable *e = d->plan->enables->pdata[i];
+                *enabled_of(d->scenario, e->cgroup) |= e->controllers;
+        }
+        for (guint i = 0; i < d->plan->groups->len; i++) {
+                PlanGroup *g = d->plan->groups->pdata[i];
+                d->scenario->next_group_id = g->state->id + 1;
+                g_ptr_array_add(d->scenario->groups, g_steal_pointer(&g->state));
+        }
+        while (d->plan->cgroups->len > 0)
+                g_ptr_array_add(d->scenario->cgroups, g_ptr_array_steal_index(d->plan->cgroups, 0));
+        forget_last(d);
+}
+
+void desk_plans_end(Desk *d, Slot slot) {
+        forget_last(d);
+        d->plan = plan_end(&d->context, slot);
+}
+
+static void append_action(GString *text, const PlanAction *a) {
+        static const char *const words[ACTION_KIND_COUNT] = {
+                "mkdir", "enable",  "write",    "spawn",       "release",
+                "stop",  "collect", "evacuate", "await-empty", "rmdir",
+        };
+        g_autofree char *path = plan_action_path(a);
+
+        g_string_append_printf(text, "%s%s", a->flags & ACTION_TOLERATE ? "?" : "", words[a->kind]);
+        if (!a->group_id)
+                g_string_append_printf(text, " %s", path[0] ? path : ".");
+        if (a->value)
+                g_string_append_printf(text, " %s", a->value);
+        if (a->group) {
+                g_autofree char *cpus = cpulist_format(a->group->state->cpus);
+                g_string_append_printf(text, " #%u %s %u on %s", a->group->state->id,
+                                       work_type_get(a->group->state->work_type)->name,
+                                       a->group->state->n_workers, cpus);
+        }
+        if (a->group_id)
+                g_string_append_printf(text, " #%u", a->group_id);
+        g_string_append_c(text, '\n');
+}
+
+char *desk_actions_of(const Desk *d, const char *word) {
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < d->plan->actions->len; i++) {
+                g_autoptr(GString) line = g_string_new(NULL);
+                append_action(line, d->plan->actions->pdata[i]);
+                if (g_str_has_prefix(line->str, word))
+                        g_string_append(text, line->str);
+        }
+        return g_string_free(text, FALSE);
+}
+
+char *desk_actions(const Desk *d) {
+        return desk_actions_of(d, "");
+}
+
+void check_text(const char *got, const char *expected, int line) {
+        if (strcmp(got, expected) != 0)
+                fail_msg("line %d: got\n%s\nexpected\n%s", line, got, expected);
+}
