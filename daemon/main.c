@@ -132,12 +132,12 @@ static int on_signal(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED const 
         return 0;
 }
 
-/* The bus went away: there is nobody left to serve, and nothing may stay behind. */
+/* Without a bus there is nobody to serve, and systemd cannot be asked anything. The executors see their
+ * sockets close and remove everything. */
 static int on_disconnected(G_GNUC_UNUSED sd_bus_message *m, void *userdata,
                            G_GNUC_UNUSED sd_bus_error *error) {
-        sd_journal_print(LOG_ERR, "the bus is gone; tearing down");
-        service_stop(userdata);
-        return 0;
+        fputs("ktsetupd: the bus is gone\n", stderr);
+        return sd_event_exit(userdata, -ECONNRESET);
 }
 
 static int block_signals(void) {
@@ -163,7 +163,7 @@ static int loop(sd_event *event, sd_bus *bus, Service *service) {
         if (r >= 0)
                 r = sd_bus_request_name(bus, KT_BUS_NAME, 0);
         if (r == -EEXIST) {
-                sd_journal_print(LOG_ERR, "another ktsetupd owns %s on this bus", KT_BUS_NAME);
+                fprintf(stderr, "ktsetupd: another one owns %s on this bus\n", KT_BUS_NAME);
                 return r;
         }
         if (r >= 0)
@@ -186,6 +186,12 @@ static Service *make_service(const Options *o, sd_event *event, sd_bus *bus, con
         if (!root)
                 return NULL;
         topology = topology_new_live(error);
+        if (topology && !hwloc_bitmap_iszero(topology->withheld)) {
+                g_autofree char *withheld = cpulist_format(topology->withheld);
+                sd_journal_print(LOG_WARNING,
+                                 "this service may not use the CPUs %s; its scenarios will not either",
+                                 withheld);
+        }
         return topology ? service_new(bus, config, g_steal_pointer(&root), topology, error) : NULL;
 }
 
@@ -199,7 +205,6 @@ static int run(const Options *o) {
 
         config = config_load(o->config ?: KT_CONFIG_PATH, o->config != NULL, &error);
         if (!config) {
-                sd_journal_print(LOG_ERR, "%s", error->message);
                 fprintf(stderr, "ktsetupd: %s\n", error->message);
                 return EX_CONFIG;
         }
@@ -217,7 +222,6 @@ static int run(const Options *o) {
         }
         service = make_service(o, event, bus, config, &error);
         if (!service) {
-                sd_journal_print(LOG_ERR, "%s", error->message);
                 fprintf(stderr, "ktsetupd: %s\n", error->message);
                 return EX_UNAVAILABLE;
         }

@@ -2,7 +2,6 @@
 #include "service.h"
 
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-journal.h>
 
 #include "../common/error.h"
 #include "names.h"
@@ -23,6 +22,7 @@ static int on_name_released(G_GNUC_UNUSED sd_bus_message *reply, void *userdata,
         s->releasing = false;
         /* Calls that came in before the name was gone have been handled by now; some may have made work. */
         if (all(s, scenario_object_is_empty)) {
+                sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
                 sd_event_exit(s->event, 0);
                 return 0;
         }
@@ -37,34 +37,38 @@ static int on_idle(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t
 
         if (s->releasing || !all(s, scenario_object_is_empty))
                 return 0;
-        sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
         s->releasing = true;
         if (sd_bus_release_name_async(s->bus, NULL, KT_BUS_NAME, on_name_released, s) < 0)
                 sd_event_exit(s->event, 0);
         return 0;
 }
 
-static void notify_status(const Service *s) {
-        sd_notify(false,
-                  all(s, scenario_object_is_empty) ? "STATUS=No scenario is set up." : "STATUS=Running.");
+/* systemd hears of it when it changes, not with every worker that ends. */
+static void notify_status(Service *s) {
+        const char *status = s->stopping                        ? "STATUS=Tearing down."
+                             : all(s, scenario_object_is_empty) ? "STATUS=No scenario is set up."
+                                                                : "STATUS=A scenario is set up.";
+
+        if (status != s->status)
+                sd_notify(false, status);
+        s->status = status;
 }
 
 void service_touch(Service *s) {
-        s->idle_timer = sd_event_source_disable_unref(s->idle_timer);
+        bool may_leave = !s->stopping && s->config->idle_exit_sec > 0 && all(s, scenario_object_is_empty);
+
         notify_status(s);
-        if (s->stopping) {
-                if (all(s, scenario_object_is_idle))
-                        sd_event_exit(s->event, 0);
-        } else if (s->config->idle_exit_sec > 0 && all(s, scenario_object_is_empty))
-                sd_event_add_time_relative(s->event, &s->idle_timer, CLOCK_MONOTONIC,
-                                           s->config->idle_exit_sec * G_USEC_PER_SEC, 0, on_idle, s);
+        if (s->stopping && all(s, scenario_object_is_idle))
+                sd_event_exit(s->event, 0);
+        sd_event_source_set_time_relative(s->idle_timer, s->config->idle_exit_sec * G_USEC_PER_SEC);
+        sd_event_source_set_enabled(s->idle_timer, may_leave ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 void service_stop(Service *s) {
         if (s->stopping)
                 return;
         s->stopping = true;
-        sd_notify(false, "STOPPING=1\nSTATUS=Tearing down.");
+        sd_notify(false, "STOPPING=1");
         for (guint i = 0; i < s->scenarios->len; i++)
                 scenario_object_shut_down(s->scenarios->pdata[i]);
         service_touch(s);
@@ -100,7 +104,11 @@ Service *service_new(sd_bus *bus, const Config *config, CgroupRoot *root, Topolo
         s->topology = topology;
         s->scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)scenario_object_free);
         fill_runner_config(s);
-        r = manager_object_add(s);
+        r = sd_event_add_time_relative(s->event, &s->idle_timer, CLOCK_MONOTONIC, 0, 0, on_idle, s);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(s->idle_timer, SD_EVENT_OFF);
+        if (r >= 0)
+                r = manager_object_add(s);
         if (r < 0) {
                 g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "cannot put the manager on the bus: %s",
                             g_strerror(-r));

@@ -155,12 +155,14 @@ static int write_controllers(const DirectoryRoot *d, unsigned set, const char *s
         return write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
-/* Only the root of the hierarchy, which has no cgroup.type, may both hold processes and hand on controllers. */
+/* Only the root of the hierarchy, which has no cgroup.type, may both hold processes and hand on controllers.
+ */
 static bool holds_processes(const char *directory) {
         g_autofree char *type = g_build_filename(directory, "cgroup.type", NULL);
         g_autofree char *procs = g_build_filename(directory, "cgroup.procs", NULL), *text = NULL;
 
-        return g_file_test(type, G_FILE_TEST_EXISTS) && g_file_get_contents(procs, &text, NULL, NULL) && text[0];
+        return g_file_test(type, G_FILE_TEST_EXISTS) && g_file_get_contents(procs, &text, NULL, NULL) &&
+               text[0];
 }
 
 /* The scenarios can only use what the directory hands on to its children: all there is, as long as we run. */
@@ -173,7 +175,8 @@ static bool enable_controllers(DirectoryRoot *d, GError **error) {
                 return true;
         if (holds_processes(d->root.path)) {
                 g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                            "cgroup root '%s' holds processes, so it cannot give controllers to the scenarios (no "
+                            "cgroup root '%s' holds processes, so it cannot give controllers to the "
+                            "scenarios (no "
                             "internal processes, cgroup-v2.rst); move them into a cgroup of their own",
                             d->root.path);
                 return false;

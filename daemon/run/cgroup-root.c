@@ -14,7 +14,8 @@ void cgroup_root_free(CgroupRoot *root) {
                 return;
 
         /* The kind's own part may still need them. */
-        g_autofree char *path = root->path, *controllers_file = root->controllers_file, *executor = root->executor;
+        g_autofree char *path = root->path, *controllers_file = root->controllers_file,
+                        *executor = root->executor;
 
         root->kind->free(root);
 }

@@ -29,6 +29,7 @@ struct Runner {
         Operation *current; /* planned, and being carried out or about to be */
         uint32_t serial;
         bool shutting_down;
+        bool advancing; /* advance() is on the stack */
 
         LinkState link_state;
         ExecutorLink *link;
@@ -92,10 +93,13 @@ static void fail_current(Runner *r, GError *error) {
 
 /* ---- the books ---- */
 
-static void emit_cgroup(Runner *r, void (*event)(void *, const char *, const char *), const char *name) {
-        g_autofree char *path = g_build_filename(r->current->root, name, NULL);
+/* A parent made on the way to a nested name is none of the caller's cgroups: nobody is told of it. */
+static void emit_cgroup(Runner *r, void (*event)(void *, const char *, const char *), const char *root,
+                        const CgroupState *c) {
+        g_autofree char *path = g_build_filename(root, c->name, NULL);
 
-        event(r->userdata, name, path);
+        if (!c->implicit)
+                event(r->userdata, c->name, path);
 }
 
 static void commit_setup(Runner *r) {
@@ -115,7 +119,7 @@ static void commit_setup(Runner *r) {
         while (plan->cgroups->len > 0) {
                 CgroupState *c = g_ptr_array_steal_index(plan->cgroups, 0);
                 g_ptr_array_add(s->cgroups, c);
-                emit_cgroup(r, r->events->cgroup_added, c->name);
+                emit_cgroup(r, r->events->cgroup_added, r->current->root, c);
         }
 }
 
@@ -134,7 +138,7 @@ static void commit_end(Runner *r) {
                 CgroupState *c = scenario_find_cgroup(s, name);
                 if (!c || g_hash_table_contains(op->stayed, name))
                         continue;
-                emit_cgroup(r, r->events->cgroup_removed, name);
+                emit_cgroup(r, r->events->cgroup_removed, op->root, c);
                 g_ptr_array_remove(s->cgroups, c);
         }
 }
@@ -310,11 +314,8 @@ static void lose_scenario(Runner *r) {
         Scenario *s = r->scenario;
         g_autofree char *root = runner_root(r);
 
-        for (guint i = s->cgroups->len; i-- > 0;) {
-                const CgroupState *c = s->cgroups->pdata[i];
-                g_autofree char *path = g_build_filename(root, c->name, NULL);
-                r->events->cgroup_removed(r->userdata, c->name, path);
-        }
+        for (guint i = s->cgroups->len; i-- > 0;)
+                emit_cgroup(r, r->events->cgroup_removed, root, s->cgroups->pdata[i]);
         scenario_clear(s);
         g_clear_pointer(&r->root, g_free);
         r->events->changed(r->userdata);
@@ -497,18 +498,27 @@ static void carry_out_current(Runner *r) {
                 fail_current(r, error);
 }
 
-static void advance(Runner *r) {
-        g_autoptr(GError) error = NULL;
+static void start_next(Runner *r) {
+        GError *error = NULL;
 
-        if (r->current || r->link_state == LINK_CLOSING || g_queue_is_empty(&r->waiting))
-                return;
         r->current = g_queue_pop_head(&r->waiting);
         if (!plan_operation(r, r->current, &error))
-                fail_current(r, g_steal_pointer(&error));
+                fail_current(r, error);
         else if (r->current->options.dry_run)
                 settle_current(r);
         else
                 carry_out_current(r);
+}
+
+/* Starts whatever can be started. An operation that is settled at once comes back here from inside; that must
+ * not grow the stack, however many wait. */
+static void advance(Runner *r) {
+        if (r->advancing)
+                return;
+        r->advancing = true;
+        while (!r->current && r->link_state != LINK_CLOSING && !g_queue_is_empty(&r->waiting))
+                start_next(r);
+        r->advancing = false;
 }
 
 void runner_submit(Runner *r, Operation *op) {
