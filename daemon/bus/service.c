@@ -15,29 +15,30 @@ static bool all(const Service *s, bool (*holds)(const ScenarioObject *)) {
 
 /* ---- leaving when there is nothing to do ---- */
 
+/* What was sent to the name before it was gone has been handled by now. */
 static int on_name_released(G_GNUC_UNUSED sd_bus_message *reply, void *userdata,
                             G_GNUC_UNUSED sd_bus_error *ret_error) {
         Service *s = userdata;
 
-        s->releasing = false;
-        /* Calls that came in before the name was gone have been handled by now; some may have made work. */
-        if (all(s, scenario_object_is_empty)) {
-                sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
-                sd_event_exit(s->event, 0);
-                return 0;
-        }
-        sd_bus_request_name_async(s->bus, NULL, KT_BUS_NAME, 0, NULL, NULL);
-        service_touch(s);
-        return 0;
+        return sd_event_exit(s->event, 0);
 }
 
-/* The name goes first: what is sent to it from then on starts a new daemon instead of getting lost. */
+static void shut_down_scenarios(Service *s) {
+        for (guint i = 0; i < s->scenarios->len; i++)
+                scenario_object_shut_down(s->scenarios->pdata[i]);
+}
+
+/* systemd hears first: from then on it answers a request to start us by waiting for our end, instead of
+ * taking us for running. Then the name goes. A call that changes something and falls between the two is told
+ * to call again; it would end up in a service that systemd is about to see off. */
 static int on_idle(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t now, void *userdata) {
         Service *s = userdata;
 
         if (s->releasing || !all(s, scenario_object_is_empty))
                 return 0;
         s->releasing = true;
+        sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
+        shut_down_scenarios(s);
         if (sd_bus_release_name_async(s->bus, NULL, KT_BUS_NAME, on_name_released, s) < 0)
                 sd_event_exit(s->event, 0);
         return 0;
@@ -57,6 +58,8 @@ static void notify_status(Service *s) {
 void service_touch(Service *s) {
         bool may_leave = !s->stopping && s->config->idle_exit_sec > 0 && all(s, scenario_object_is_empty);
 
+        if (s->releasing)
+                return;
         notify_status(s);
         if (s->stopping && all(s, scenario_object_is_idle))
                 sd_event_exit(s->event, 0);
@@ -69,8 +72,7 @@ void service_stop(Service *s) {
                 return;
         s->stopping = true;
         sd_notify(false, "STOPPING=1");
-        for (guint i = 0; i < s->scenarios->len; i++)
-                scenario_object_shut_down(s->scenarios->pdata[i]);
+        shut_down_scenarios(s);
         service_touch(s);
 }
 
