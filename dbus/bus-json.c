@@ -73,9 +73,8 @@ static int read_basic(sd_bus_message *m, char type, JsonNode **ret) {
 
 /* Puts "key" or "key." in front of the path of something below it. */
 static void path_prepend(char **path, const char *head) {
-        if (!*path)
-                return;
-        char *longer = g_strconcat(head, (*path)[0] == '[' || !(*path)[0] ? "" : ".", *path, NULL);
+        char *longer = g_strconcat(head, !*path || (*path)[0] == '[' ? "" : ".", *path, NULL);
+
         g_free(*path);
         *path = longer;
 }

@@ -33,15 +33,15 @@ static JsonNode *read_argument(sd_bus_message *call, const char *name, GError **
 
         if (r >= 0)
                 return node;
+        const char *dot = path && path[0] != '[' ? "." : "";
         if (r == -ENOTUNIQ)
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "%s: the key '%s' is given twice",
-                            name, path);
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "%s%s%s: the key is given twice",
+                            name, dot, path);
         else
                 g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
                             "%s%s%s: only text, numbers, booleans, lists and dictionaries with text keys "
-                            "have a meaning "
-                            "here, nested at most 16 deep",
-                            name, path ? "." : "", path ?: "");
+                            "have a meaning here, nested at most 16 deep",
+                            name, dot, path ?: "");
         return NULL;
 }
 

@@ -114,8 +114,7 @@ static void timer_set(unsigned first_ms) {
 
 static int write_whole(int fd, const char *value) {
         size_t length = strlen(value);
-        ssize_t n =
-                write(fd, value, length); /* of length 0 too: kernfs passes it on, and it clears a cpuset */
+        ssize_t n = write(fd, value, length);
 
         if (n < 0)
                 return -errno;
@@ -127,7 +126,11 @@ static int open_and_write(const CgroupRoot *root, const char *path, const char *
         int flags = O_WRONLY | (root->is_cgroup2 ? 0 : O_TRUNC);
         CLEANUP(close_fd) int fd = open_below(root, path, flags);
 
-        return fd < 0 ? fd : write_whole(fd, value);
+        if (fd < 0)
+                return fd;
+        /* A write of nothing succeeds without reaching the knob, and would leave a cpuset as it was; an empty
+         * line clears it. */
+        return write_whole(fd, root->is_cgroup2 && !*value ? "\n" : value);
 }
 
 int knob_write(const CgroupRoot *root, const char *path, const char *value) {

@@ -9,15 +9,16 @@
 #include <string.h>
 #include <sys/statfs.h>
 #include <linux/magic.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
 #include "../common/error.h"
 #include "../model/controllers.h"
 
-/* Below a directory, the executor is the daemon's own child. One that crashes leaves its cgroups behind (its
- * workers die with it); another one is then started for the same directory with nobody at its other end: it
- * sweeps what it finds there and leaves. */
+/* Below a directory, the executor is the daemon's own child. One that crashes leaves its cgroups behind.
+ * Where systemd would see to that, it is done here: what still lives there is killed, and when it is gone the
+ * directories are removed. */
 typedef struct DirectoryRoot {
         CgroupRoot root;
         sd_event *event;
@@ -26,17 +27,22 @@ typedef struct DirectoryRoot {
 
 typedef struct Child {
         DirectoryRoot *owner;
-        char *scenario;
+        char *path; /* the scenario's directory */
         char *why;
-        bool sweeping;
         ExecutorGone gone;
         void *userdata;
-        sd_event_source *source;
+        sd_event_source *source;   /* its end */
+        sd_event_source *events;   /* the directory's cgroup.events, while it is being emptied */
+        sd_event_source *deadline; /* of that */
 } Child;
+
+enum { EMPTY_US = 5000000 };
 
 static void child_free(Child *c) {
         sd_event_source_disable_unref(c->source);
-        g_free(c->scenario);
+        sd_event_source_disable_unref(c->events);
+        sd_event_source_disable_unref(c->deadline);
+        g_free(c->path);
         g_free(c->why);
         g_free(c);
 }
@@ -46,9 +52,8 @@ static char *directory_scenario_path(const CgroupRoot *root, const char *scenari
 }
 
 /* SIGCHLD is blocked in the daemon (sd-event reads it), and must not be in the child. */
-static int spawn(const DirectoryRoot *d, const char *scenario, int fd, pid_t *ret_pid) {
-        g_autofree char *path = directory_scenario_path(&d->root, scenario);
-        char *const argv[] = { d->root.executor, (char *)"--root", path, NULL };
+static int spawn(const Child *c, int fd, pid_t *ret_pid) {
+        char *const argv[] = { c->owner->root.executor, (char *)"--root", c->path, NULL };
         posix_spawn_file_actions_t files;
         posix_spawnattr_t attributes;
         sigset_t none, all;
@@ -62,13 +67,11 @@ static int spawn(const DirectoryRoot *d, const char *scenario, int fd, pid_t *re
         posix_spawnattr_setsigmask(&attributes, &none);
         posix_spawnattr_setsigdefault(&attributes, &all);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        r = posix_spawn(ret_pid, d->root.executor, &files, &attributes, argv, environ);
+        r = posix_spawn(ret_pid, argv[0], &files, &attributes, argv, environ);
         posix_spawn_file_actions_destroy(&files);
         posix_spawnattr_destroy(&attributes);
         return -r;
 }
-
-static int watch(Child *c, int fd);
 
 static void finish(Child *c) {
         ExecutorGone gone = c->gone;
@@ -79,43 +82,117 @@ static void finish(Child *c) {
         gone(userdata, why);
 }
 
-static bool sweep(Child *c) {
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC), r;
+/* ---- what a crash leaves ---- */
 
-        if (null < 0)
-                return false;
-        c->sweeping = true;
-        r = watch(c, null);
-        close(null);
-        return r >= 0;
+/* Children first. A cgroup in which somebody lives stays, and those above it. */
+static int remove_tree(const char *path) {
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        while (dir && (name = g_dir_read_name(dir))) {
+                g_autofree char *child = g_build_filename(path, name, NULL);
+                if (g_file_test(child, G_FILE_TEST_IS_DIR))
+                        remove_tree(child);
+        }
+        return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
+
+/* Reading arms the file: EPOLLPRI is raised at the next change. */
+static bool populated(int events) {
+        char text[256];
+        ssize_t n = pread(events, text, sizeof(text) - 1, 0);
+
+        text[MAX(n, 0)] = '\0';
+        return strstr(text, "populated 1");
+}
+
+static void finish_sweep(Child *c) {
+        int r = remove_tree(c->path);
+
+        if (r < 0)
+                sd_journal_print(LOG_WARNING, "what a crashed executor left in %s cannot be removed: %s",
+                                 c->path, g_strerror(-r));
+        finish(c);
+}
+
+static int on_events(G_GNUC_UNUSED sd_event_source *source, int fd, G_GNUC_UNUSED uint32_t revents,
+                     void *userdata) {
+        if (!populated(fd))
+                finish_sweep(userdata);
+        return 0;
+}
+
+static int on_deadline(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t now, void *userdata) {
+        finish_sweep(userdata);
+        return 0;
+}
+
+static int await_empty(Child *c) {
+        g_autofree char *path = g_build_filename(c->path, "cgroup.events", NULL);
+        g_auto(AutoFd) fd = open(path, O_RDONLY | O_CLOEXEC);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        if (!populated(fd))
+                return -ENODATA;
+        r = sd_event_add_io(c->owner->event, &c->events, fd, EPOLLPRI, on_events, c);
+        if (r >= 0) {
+                sd_event_source_set_io_fd_own(c->events, true);
+                auto_fd_steal(&fd);
+                r = sd_event_add_time_relative(c->owner->event, &c->deadline, CLOCK_MONOTONIC, EMPTY_US, 0,
+                                               on_deadline, c);
+        }
+        return r;
+}
+
+/* The workers die with their executor, but what they may have started does not. */
+static void sweep(Child *c) {
+        g_autofree char *kill_file = g_build_filename(c->path, "cgroup.kill", NULL);
+        g_auto(AutoFd) fd = open(kill_file, O_WRONLY | O_CLOEXEC);
+
+        if (fd >= 0 && write(fd, "1", 1) < 0)
+                sd_journal_print(LOG_WARNING, "%s: %s", kill_file, g_strerror(errno));
+        if (await_empty(c) < 0)
+                finish_sweep(c);
+}
+
+/* ---- an executor's life ---- */
 
 static int on_child_exit(G_GNUC_UNUSED sd_event_source *source, const siginfo_t *si, void *userdata) {
         Child *c = userdata;
 
-        if (c->sweeping || (si->si_code == CLD_EXITED && si->si_status == 0)) {
+        if (si->si_code == CLD_EXITED && si->si_status == 0) {
                 finish(c);
                 return 0;
         }
         c->why = si->si_code == CLD_EXITED ? g_strdup_printf("it exited with status %d", si->si_status)
                                            : g_strdup_printf("it was killed by signal %d", si->si_status);
-        if (!sweep(c))
-                finish(c);
+        sweep(c);
         return 0;
 }
 
 /* Starts an executor for the child's scenario and waits for its end. */
 static int watch(Child *c, int fd) {
         pid_t pid;
-        int r = spawn(c->owner, c->scenario, fd, &pid);
+        int r = spawn(c, fd, &pid);
 
         if (r < 0)
                 return r;
-        c->source = sd_event_source_disable_unref(c->source);
         r = sd_event_add_child(c->owner->event, &c->source, pid, WEXITED, on_child_exit, c);
         if (r < 0)
                 kill(pid, SIGKILL);
         return r;
+}
+
+/* An executor and its daemon that were both killed have left theirs. Where somebody still lives, it is for
+ * the executor to find the names taken. */
+static void remove_remains(const char *path) {
+        g_autofree char *events = g_build_filename(path, "cgroup.events", NULL);
+        g_auto(AutoFd) fd = open(events, O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0 && !populated(fd))
+                remove_tree(path);
 }
 
 static int directory_start(CgroupRoot *root, const char *scenario, int fd, ExecutorGone gone, void *userdata,
@@ -124,9 +201,10 @@ static int directory_start(CgroupRoot *root, const char *scenario, int fd, Execu
         int r;
 
         c->owner = (DirectoryRoot *)root;
-        c->scenario = g_strdup(scenario);
+        c->path = directory_scenario_path(root, scenario);
         c->gone = gone;
         c->userdata = userdata;
+        remove_remains(c->path);
         r = watch(c, fd);
         if (r < 0) {
                 g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "cannot start the executor %s: %s",

@@ -269,17 +269,39 @@ static void on_worker_exit(void *userdata, const WireExit *e) {
         r->events->changed(r->userdata);
 }
 
+/* A set-up tolerates nothing: a note in it is about the undo, whose failures belong into the error. */
+static char *describe_note(const Runner *r, const PlanAction *action, const WireFailure *failure) {
+        g_autofree char *path = NULL;
+        g_autoptr(GError) why = NULL;
+
+        if (r->current->kind == OPERATION_APPLY) {
+                path = plan_action_path(action);
+                return g_strdup_printf("%s/%s: %s", r->current->root, path, g_strerror(failure->error));
+        }
+        why = explain_failure(action, r->current->root, failure);
+        return g_strdup(why->message);
+}
+
 static void on_note(void *userdata, const WireNote *note) {
         Runner *r = userdata;
         const PlanAction *action = action_at(r, note->serial, note->failure.action);
-        g_autoptr(GError) why = NULL;
 
         if (!action)
                 return;
-        why = explain_failure(action, r->current->root, &note->failure);
-        g_ptr_array_add(r->current->warnings, g_strdup(why->message));
+        g_ptr_array_add(r->current->warnings, describe_note(r, action, &note->failure));
         if (action->kind == ACTION_RMDIR)
                 g_hash_table_add(r->current->stayed, g_strdup(action->cgroup));
+}
+
+/* What the caller must know on top: the machine is not as it was. */
+static void append_undo_failures(const Operation *op, GError *error) {
+        g_autoptr(GString) text = g_string_new(error->message);
+
+        g_string_append(text, "; and not everything could be undone");
+        for (guint i = 0; i < op->warnings->len; i++)
+                g_string_append_printf(text, "%s%s", i ? ", " : ": ", (char *)op->warnings->pdata[i]);
+        g_free(error->message);
+        error->message = g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 static void on_done(void *userdata, const WireDone *done) {
@@ -299,11 +321,8 @@ static void on_done(void *userdata, const WireDone *done) {
                        : g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
                                      "the executor refused the plan: %s (%s)",
                                      g_strerror(done->failure.error), done->failure.detail);
-        if (!done->undone) {
-                char *message = g_strconcat(error->message, "; not everything could be undone", NULL);
-                g_free(error->message);
-                error->message = message;
-        }
+        if (!done->undone)
+                append_undo_failures(r->current, error);
         fail_current(r, error);
 }
 
@@ -394,6 +413,7 @@ static uint64_t allowance_us(const Runner *r, const PlanAction *action) {
                 return (uint64_t)plan->stop_ms * 1000 + 3000000;
         case ACTION_AWAIT_EMPTY:
         case ACTION_RMDIR:
+        case ACTION_MKDIR: /* its undo is an rmdir */
                 return (uint64_t)plan->settle_ms * 1000;
         default:
                 return 2000000;

@@ -398,6 +398,15 @@ void signals_forget(Fixture *f) {
         g_ptr_array_set_size(f->signals, 0);
 }
 
+bool name_was_lost(Fixture *f) {
+        for (guint i = f->signals->len; i-- > 0;) {
+                const Signal *s = f->signals->pdata[i];
+                if (g_str_equal(s->member, "NameOwnerChanged"))
+                        return !text_at(s->arguments, "2")[0];
+        }
+        return false;
+}
+
 bool name_was_taken(Fixture *f) {
         Signal *s;
 

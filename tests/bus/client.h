@@ -66,6 +66,8 @@ bool has_signal(Fixture *f, const char *member, const char *first);
 void signals_forget(Fixture *f);
 /* True when somebody has taken the name of the service since. */
 bool name_was_taken(Fixture *f);
+/* True when the last that was heard is that nobody has it. */
+bool name_was_lost(Fixture *f);
 /* Waits until a PropertiesChanged told that value, written as JSON. */
 void await_property(Fixture *f, const char *path, const char *name, const char *value);
 

@@ -138,7 +138,6 @@ static GStrv daemon_variables(const Fixture *f) {
 }
 
 static Process start_daemon(const Fixture *f) {
-        g_autofree char *config = in_dir(f, "ktsetupd.conf");
         g_auto(GStrv) variables = daemon_variables(f);
         const char *const argv[] = { program("KT_DAEMON"),
                                      "--bus-address",
@@ -146,12 +145,11 @@ static Process start_daemon(const Fixture *f) {
                                      "--cgroup-root",
                                      f->options.cgroup_root ?: f->root,
                                      "--config",
-                                     config,
+                                     f->config,
                                      "--executor",
                                      f->options.executor ?: program("KT_EXECUTOR"),
                                      NULL };
 
-        write_file(config, f->options.config ?: FIXTURE_CONFIG);
         return process_start(argv, (const char *const *)variables);
 }
 
@@ -183,6 +181,8 @@ Fixture *fixture_start(const FixtureOptions *options) {
         f->dir = g_dir_make_tmp("kt-bus-XXXXXX", NULL);
         assert_non_null(f->dir);
         chmod(f->dir, 0755);
+        f->config = in_dir(f, "ktsetupd.conf");
+        write_file(f->config, f->options.config ?: FIXTURE_CONFIG);
         start_bus(f);
         connect_client(f);
         if (f->options.notify)
@@ -232,8 +232,12 @@ void fixture_turn(Fixture *f, uint64_t deadline_us, const char *what) {
                 return;
         fds[0].events = (short)sd_bus_get_events(f->client);
         poll(fds, G_N_ELEMENTS(fds), (int)((deadline_us - now) / 1000) + 1);
-        if (fds[1].revents && !fds[0].revents)
+        if (!fds[1].revents || fds[0].revents)
+                return;
+        /* Its last words may still be on their way through the bus, which tells of its end after them. */
+        if (name_was_lost(f))
                 fail_msg("the daemon ended while this was waited for: %s", what);
+        poll(fds, 1, (int)((deadline_us - now) / 1000) + 1);
 }
 
 void await_notification(Fixture *f, const char *text) {
@@ -344,6 +348,7 @@ static void fixture_free(Fixture *f) {
                 close(f->notify);
         g_free(f->dir);
         g_free(f->address);
+        g_free(f->config);
         g_free(f->root);
         g_free(f->hierarchy);
         g_free(f->scenario);

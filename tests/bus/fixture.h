@@ -38,6 +38,7 @@ typedef struct Fixture {
         FixtureOptions options;
         char *dir;       /* temporary, for the socket and the configuration */
         char *address;   /* of the bus */
+        char *config;    /* the daemon's configuration file */
         char *root;      /* the cgroup that the daemon is given */
         char *hierarchy; /* the same as /proc/PID/cgroup shows it */
         char *scenario;  /* directory of the scenario "default" */

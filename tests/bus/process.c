@@ -157,9 +157,12 @@ bool process_gone(pid_t pid) {
 
 char *process_cgroup(pid_t pid) {
         g_autofree char *text = proc_text(pid, "cgroup");
-        char *line = text ? strstr(text, "0::") : NULL;
+        g_auto(GStrv) lines = g_strsplit(text ?: "", "\n", -1);
 
-        return line ? g_strndup(line + 3, strcspn(line + 3, "\n")) : g_strdup("(gone)");
+        for (size_t i = 0; lines[i]; i++)
+                if (g_str_has_prefix(lines[i], "0::"))
+                        return g_strdup(lines[i] + strlen("0::"));
+        return g_strdup("(gone)");
 }
 
 int process_watch(pid_t pid) {

@@ -78,6 +78,15 @@ static char *introspect(Fixture *f, const char *path) {
         return g_strdup(xml);
 }
 
+static void compare_lines(const char *interface, const char *found, const char *promised) {
+        g_auto(GStrv) is = g_strsplit(found, "\n", -1), should = g_strsplit(promised, "\n", -1);
+
+        for (size_t i = 0; is[i] || should[i]; i++)
+                if (g_strcmp0(is[i], should[i]) != 0)
+                        fail_msg("%s differs from dbus/org.ktstr.Setup1.xml:\n  has      %s\n  promised %s",
+                                 interface, is[i] ?: "nothing", should[i] ?: "nothing");
+}
+
 static void test_introspection_is_the_contract(G_GNUC_UNUSED void **state) {
         static const struct {
                 const char *path, *interface;
@@ -95,7 +104,7 @@ static void test_introspection_is_the_contract(G_GNUC_UNUSED void **state) {
                 g_autofree char *promised = interface_text(contract, objects[i].interface);
 
                 assert_true(strlen(promised) > 200);
-                assert_string_equal(found, promised);
+                compare_lines(objects[i].interface, found, promised);
         }
 }
 
@@ -115,7 +124,7 @@ static void test_topology(G_GNUC_UNUSED void **state) {
         JsonNode *t = topology_of(f);
 
         assert_string_equal(text_at(t, "cpus"), "0-7");
-        assert_string_equal(text_at(t, "usable"), "0-7");
+        assert_string_equal(text_at(t, "usable"), "0-6"); /* the last one is left to the system */
         assert_int_equal(length_at(t, "llcs"), 2);
         assert_string_equal(text_at(t, "llcs.0.cpus"), "0-3");
         assert_string_equal(text_at(t, "llcs.1.cpus"), "4-7");
@@ -143,10 +152,10 @@ static void test_list_scenarios(G_GNUC_UNUSED void **state) {
         assert_true(sd_bus_message_at_end(reply, false) > 0);
 }
 
-/* Those of the kernel's list that a definition can use. */
+/* Those that the directory hands on to the scenarios. */
 static JsonNode *usable_controllers(Fixture *f) {
         static const char *const known[] = { "cpuset", "cpu", "io", "memory", "pids", NULL };
-        g_autofree char *file = g_build_filename(f->root, "cgroup.controllers", NULL), *text = NULL;
+        g_autofree char *file = g_build_filename(f->root, "cgroup.subtree_control", NULL), *text = NULL;
         g_autoptr(JsonArray) array = json_array_new();
         JsonNode *node;
 

@@ -114,6 +114,92 @@ static void test_delegated_cgroup(void **state) {
         wait_until(rmdir(root) == 0);
 }
 
+static pid_t only_child(pid_t parent) {
+        char path[64], text[64];
+
+        snprintf(path, sizeof path, "task/%d/children", parent);
+        proc_text(parent, path, text, sizeof text);
+        return atoi(text);
+}
+
+static char process_state(pid_t pid) {
+        char text[512];
+
+        proc_text(pid, "stat", text, sizeof text);
+        return strrchr(text, ')')[2];
+}
+
+/* The last text in a pipe that is otherwise full of zeros. */
+static pid_t last_pid_in(int pipe) {
+        char c, text[32] = "";
+        size_t used = 0;
+
+        while (read(pipe, &c, 1) == 1)
+                if (c && used < sizeof text - 1)
+                        text[used++] = c;
+        return atoi(text);
+}
+
+/* The move itself is made to hang, by a full pipe in the place of cgroup.procs: until it is through, the
+ * child has set up nothing. */
+static void test_a_child_to_be_moved_holds_still(void **state) {
+        static const char zeros[4096];
+        char root[PATH_MAX], some[sizeof zeros];
+        pid_t child;
+        (void)state;
+
+        fixture_plain_path(root);
+        assert_int_equal(mkfifo(below(root, "cgroup.procs"), 0600), 0);
+        int pipe = open(below(root, "cgroup.procs"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        while (write(pipe, zeros, sizeof zeros) > 0)
+                ;
+        Fixture *f = fixture_start(root, NULL);
+        plan_begin(&b);
+        plan_add_spawn(&b, "", 1, 1);
+        fixture_submit(f, &b);
+        wait_until((child = only_child(f->pid)) > 0);
+        wait_until(process_state(child) == 'S');
+        assert_int_not_equal(getpgid(child), child);
+
+        assert_int_equal(read(pipe, some, sizeof some), sizeof some); /* room for a pid, behind the zeros */
+        assert_true(fixture_await_done(f).ok);
+        assert_int_equal(last_pid_in(pipe), child);
+        assert_int_equal(getpgid(child), child);
+        close(pipe);
+        unlink(below(root, "cgroup.procs"));
+        fixture_stop(f);
+        assert_int_equal(rmdir(root), 0);
+}
+
+/* What a worker leaves behind in its process group goes with it. */
+static void test_leftovers_of_a_worker_go_with_it(void **state) {
+        char root[PATH_MAX];
+        int status;
+        (void)state;
+
+        fixture_plain_path(root);
+        Fixture *f = fixture_start(root, NULL);
+        plan_begin(&b);
+        plan_add_spawn(&b, "", 1, 1);
+        fixture_must(f, &b);
+        pid_t leftover = fork();
+        if (leftover == 0) {
+                close_range(3, ~0U, 0);
+                for (;;)
+                        pause();
+        }
+        assert_int_equal(setpgid(leftover, fixture_worker_pid(f, 1, 0)), 0);
+        plan_begin(&b);
+        plan_add_for_group(&b, ACTION_STOP, 1);
+        plan_add_for_group(&b, ACTION_COLLECT, 1);
+        fixture_must(f, &b);
+        assert_int_equal(f->exits[0].exit_kind, WORKER_EXIT_CODE);
+        wait_until(waitpid(leftover, &status, WNOHANG) == leftover);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        fixture_stop(f);
+        assert_int_equal(rmdir(root), 0);
+}
+
 /* Where clone3 is not allowed, workers are moved, and see nothing but their cgroup from the first line on. */
 static void test_refused_clone_is_replaced_by_a_move(void **state) {
         char root[PATH_MAX];
@@ -142,7 +228,8 @@ static void test_process_limit_undoes_the_group(void **state) {
         }
         fixture_plain_path(root);
         assert_int_equal(chmod(root, 0777), 0);
-        Fixture *f = fixture_start(root, &(FixtureOptions){ .uid = 64321, .processes = 4 });
+        uid_t uid = 1000000 + (uid_t)getpid(); /* whose processes count against no other test's limit */
+        Fixture *f = fixture_start(root, &(FixtureOptions){ .uid = uid, .processes = 4 });
         plan_begin(&b);
         plan_add(&b, ACTION_MKDIR, "a", NULL);
         plan_add_spawn(&b, "a", 1, 8);
@@ -167,6 +254,8 @@ int main(void) {
                 cmocka_unit_test(test_signals_leave_nothing),
                 cmocka_unit_test(test_killed_executor_takes_its_workers_along),
                 cmocka_unit_test(test_delegated_cgroup),
+                cmocka_unit_test(test_a_child_to_be_moved_holds_still),
+                cmocka_unit_test(test_leftovers_of_a_worker_go_with_it),
                 cmocka_unit_test(test_refused_clone_is_replaced_by_a_move),
                 cmocka_unit_test(test_process_limit_undoes_the_group),
         };

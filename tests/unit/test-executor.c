@@ -153,6 +153,19 @@ static void test_tolerated_failure_is_noted(void **state) {
         assert_false(path_exists(root));
 }
 
+/* The kernel hears of an empty value too: a write(2) of no bytes at all would not get that far. */
+static void test_empty_value_reaches_the_kernel(void **state) {
+        char root[PATH_MAX];
+        (void)state;
+
+        fixture_cgroup_path(root);
+        Fixture *f = fixture_start(root, NULL);
+        plan_begin(&b);
+        plan_add(&b, ACTION_WRITE, "cgroup.procs", "");
+        assert_int_equal(fixture_run(f, &b).failure.error, EINVAL);
+        fixture_stop(f);
+}
+
 /* res:R20 */
 static void test_blocked_write_times_out(void **state) {
         char root[PATH_MAX];
@@ -213,6 +226,10 @@ static void test_knobs_of_a_plain_directory(void **state) {
         plan_begin(&b);
         plan_add(&b, ACTION_WRITE, "link", "1");
         assert_int_equal(fixture_run(f, &b).failure.error, ELOOP);
+        assert_int_equal(symlink(".", below(root, "here")), 0);
+        plan_begin(&b);
+        plan_add(&b, ACTION_WRITE, "here/pids.max", "1");
+        assert_int_equal(fixture_run(f, &b).failure.error, ELOOP);
         assert_text(root, "pids.max", "18446744073709551615");
 
         /* the undo disables what was not on before, and no more */
@@ -225,7 +242,8 @@ static void test_knobs_of_a_plain_directory(void **state) {
         assert_int_equal(done.failure.action, 1);
         assert_text(root, "cgroup.subtree_control", "-cpu -io");
 
-        static const char *const files[] = { "cpuset.cpus", "pids.max", "cgroup.subtree_control", "link" };
+        static const char *const files[] = { "cpuset.cpus", "pids.max", "cgroup.subtree_control", "link",
+                                             "here" };
         for (size_t i = 0; i < sizeof files / sizeof *files; i++)
                 unlink(below(root, files[i]));
         fixture_stop(f);
@@ -377,7 +395,7 @@ static void test_strangers_are_named_and_moved_out(void **state) {
         stranger = stranger_in(below(root, "a")); /* and one that is still there when all ends */
         fixture_stop(f);
         assert_false(path_exists(root));
-        assert_int_equal(waitpid(stranger, NULL, 0), stranger);
+        wait_until(waitpid(stranger, NULL, WNOHANG) == stranger);
 }
 
 /* A worker that dies before it is ready, made with the kernel fault that the executor looks for at its start.
@@ -433,6 +451,7 @@ int main(void) {
                 cmocka_unit_test(test_failure_undoes_what_was_done),
                 cmocka_unit_test(test_undo_leaves_earlier_plans_alone),
                 cmocka_unit_test(test_tolerated_failure_is_noted),
+                cmocka_unit_test(test_empty_value_reaches_the_kernel),
                 cmocka_unit_test(test_blocked_write_times_out),
                 cmocka_unit_test(test_knobs_of_a_plain_directory),
                 cmocka_unit_test(test_killed_worker_is_reported),

@@ -105,18 +105,31 @@ static int highest_fd(pid_t pid) {
         return highest;
 }
 
-/* Nothing of the executor's own affairs: signals, descriptors, process group. */
+/* Of the memory that the executor shares with others: its own group's arena and nothing more. */
+static unsigned count_shared_mappings(pid_t pid) {
+        char maps[65536];
+        unsigned n = 0;
+
+        proc_text(pid, "maps", maps, sizeof maps);
+        for (const char *p = maps; (p = strstr(p, "memfd:ktsetup-")); p++)
+                n++;
+        return n;
+}
+
+/* Nothing of the executor's own affairs: signals, descriptors, process group, memory. */
 static void test_clean_process(void **state) {
         char root[PATH_MAX], status[8192], path[64], target[PATH_MAX];
         (void)state;
 
         Fixture *f = start(root);
         plan_begin(&b);
+        plan_add_spawn(&b, "", 2, 1);
         plan_add_spawn(&b, "", 1, 2);
         fixture_must(f, &b);
 
         for (uint32_t i = 0; i < 2; i++) {
                 pid_t pid = fixture_worker_pid(f, 1, i);
+                assert_int_equal(count_shared_mappings(pid), 1);
                 proc_text(pid, "status", status, sizeof status);
                 assert_line(status, "SigBlk:\t0000000000000000\n");
                 unsigned long long ignored, caught;

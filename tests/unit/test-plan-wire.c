@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+
+/* The form in which a plan goes to the executor, read back by hand and by the executor's own check. */
+
+#include "plan-check.h"
+#include "plan-fixture.h"
+
+static GByteArray *encoded(const Desk *d) {
+        GByteArray *bytes = plan_encode(d->plan);
+        char reason[WIRE_TEXT];
+
+        if (!plan_check(bytes->data, bytes->len, reason, sizeof(reason)))
+                fail_msg("the executor refuses it: %s", reason);
+        return bytes;
+}
+
+static const void *at(const GByteArray *bytes, uint32_t offset, size_t size, size_t alignment) {
+        assert_true(offset >= sizeof(WirePlan));
+        assert_true(offset % alignment == 0);
+        assert_true(offset + size <= bytes->len);
+        return bytes->data + offset;
+}
+
+static const char *text_at(const GByteArray *bytes, uint32_t offset) {
+        const char *text = at(bytes, offset, 1, 1);
+
+        assert_non_null(memchr(text, '\0', bytes->len - offset));
+        return text;
+}
+
+static const WirePlan *head_of(const GByteArray *bytes) {
+        const WirePlan *head = (const WirePlan *)bytes->data;
+
+        assert_int_equal(head->magic, 0x6b745031);
+        assert_int_equal(head->size, bytes->len);
+        return head;
+}
+
+static const WireAction *action_at(const GByteArray *bytes, guint i) {
+        const WirePlan *head = head_of(bytes);
+        const WireAction *actions = at(bytes, head->actions, head->n_actions * sizeof(WireAction), 8);
+
+        assert_true(i < head->n_actions);
+        return &actions[i];
+}
+
+static const WireGroupSpec *group_at(const GByteArray *bytes, guint i) {
+        const WirePlan *head = head_of(bytes);
+        const WireGroupSpec *groups = at(bytes, head->groups, head->n_groups * sizeof(WireGroupSpec), 8);
+
+        assert_true(i < head->n_groups);
+        return &groups[i];
+}
+
+static void empty_plan(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_must_plan(d, SLOT_STEP, "[]", __LINE__);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(head_of(bytes)->n_actions, 0);
+        assert_int_equal(head_of(bytes)->n_groups, 0);
+        assert_int_equal(head_of(bytes)->stop_ms, 5000);
+        assert_int_equal(head_of(bytes)->settle_ms, 1000);
+}
+
+static const struct {
+        ActionKind kind;
+        const char *path, *value; /* NULL: none */
+        uint32_t group, group_id;
+} SETUP[] = {
+        { ACTION_ENABLE, NULL, "+pids", 0, 0 }, /* the root: no text, or an empty one */
+        { ACTION_MKDIR, "a", NULL, 0, 0 },      { ACTION_ENABLE, "a", "+pids", 0, 0 },
+        { ACTION_MKDIR, "a/b", NULL, 0, 0 },    { ACTION_WRITE, "a/b/pids.max", "9", 0, 0 },
+        { ACTION_SPAWN, "a/b", NULL, 0, 1 },    { ACTION_SPAWN, "a/b", NULL, 1, 2 },
+        { ACTION_RELEASE, "a/b", NULL, 0, 1 },  { ACTION_RELEASE, "a/b", NULL, 0, 2 },
+};
+
+static void actions(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_must_plan(d, SLOT_STEP, "[{'name':'a/b','pids':{'max':9},'works':[{},{'workers':3}]}]",
+                       __LINE__);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(head_of(bytes)->n_actions, G_N_ELEMENTS(SETUP));
+        for (guint i = 0; i < G_N_ELEMENTS(SETUP); i++) {
+                const WireAction *a = action_at(bytes, i);
+                assert_int_equal(a->kind, SETUP[i].kind);
+                assert_int_equal(a->flags, 0);
+                assert_string_equal(text_at(bytes, a->path), SETUP[i].path ?: "");
+                assert_int_equal(a->group, SETUP[i].group);
+                assert_int_equal(a->group_id, SETUP[i].group_id);
+                if (SETUP[i].value)
+                        assert_string_equal(text_at(bytes, a->value), SETUP[i].value);
+                else
+                        assert_int_equal(a->value, 0);
+        }
+}
+
+static void groups(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(TWO_LLCS_8);
+
+        desk_must_plan(d, SLOT_STEP,
+                       "[{'name':'a','works':["
+                       "{'affinity':'llc','mem_policy':'bind:1','comm':'exactly-fifteen'},"
+                       "{'workers':3,'affinity':'random:1','nice':-5},"
+                       "{'work_type':'Bursty'}]}]",
+                       __LINE__);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        const WireGroupSpec *one = group_at(bytes, 0), *three = group_at(bytes, 1),
+                            *bursty = group_at(bytes, 2);
+        const uint64_t *masks = at(bytes, three->masks, 3 * sizeof(uint64_t), 8);
+
+        assert_int_equal(head_of(bytes)->n_groups, 3);
+        assert_int_equal(one->n_workers, 1);
+        assert_int_equal(one->n_masks, 1);
+        assert_int_equal(*(const uint64_t *)at(bytes, one->masks, sizeof(uint64_t), 8), 0xf);
+        assert_int_equal(*(const unsigned long *)at(bytes, one->nodes, sizeof(long), 8), 2);
+        assert_int_equal(one->node_words, 1);
+        assert_int_equal(one->max_node, 3);
+        assert_string_equal(one->comm, "exactly-fifteen");
+        assert_int_equal(three->n_masks, 3);
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(__builtin_popcountll(masks[i]), 1);
+        assert_int_equal(three->nodes, 0);
+        assert_int_equal(three->nice, -5);
+        assert_int_equal(bursty->masks, 0);
+        assert_int_equal(bursty->n_masks, 0);
+        assert_int_equal(bursty->work_type, WORK_BURSTY);
+        assert_int_equal(bursty->params[1], 100000000);
+}
+
+static void end_of_a_step(void **state G_GNUC_UNUSED) {
+        static const ActionKind kinds[] = { ACTION_WRITE,    ACTION_STOP,        ACTION_COLLECT,
+                                            ACTION_EVACUATE, ACTION_AWAIT_EMPTY, ACTION_RMDIR };
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_has(d, SLOT_STEP, "[{'name':'a'}]");
+        desk_plans_end(d, SLOT_STEP);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(head_of(bytes)->n_actions, G_N_ELEMENTS(kinds));
+        for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                assert_int_equal(action_at(bytes, i)->kind, kinds[i]);
+                assert_int_equal(action_at(bytes, i)->flags, ACTION_TOLERATE);
+        }
+        assert_string_equal(text_at(bytes, action_at(bytes, 0)->path), "a/cgroup.freeze");
+        assert_int_equal(action_at(bytes, 1)->group_id, 1);
+        assert_int_equal(action_at(bytes, 2)->group_id, 1);
+        assert_string_equal(text_at(bytes, action_at(bytes, 5)->path), "a");
+}
+
+/* The largest there is: the longest name, a mask for each of many workers, words for node 200. */
+static void large(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new("numa:2(indexes=0,200) l3:1 core:50 pu:2");
+        g_autofree char *component = g_strnfill(255, 'n'), *list = NULL;
+
+        list = g_strdup_printf("[{'name':'%s/%s/%s','works':[{'workers':200,'affinity':'random:3',"
+                               "'mem_policy':'interleave:0,200'}]}]",
+                               component, component, component);
+        desk_must_plan(d, SLOT_STEP, list, __LINE__);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(group_at(bytes, 0)->mask_words, 4);
+        assert_int_equal(group_at(bytes, 0)->n_masks, 200);
+        assert_int_equal(group_at(bytes, 0)->node_words, 4);
+        assert_int_equal(group_at(bytes, 0)->max_node, 202);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(empty_plan),    cmocka_unit_test(actions), cmocka_unit_test(groups),
+                cmocka_unit_test(end_of_a_step), cmocka_unit_test(large),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "conformance/conf-topology.h"
+#include "model/decode.h"
+#include "vocabulary.h"
+
+/* The contract's table and the decoder know the same words, each once. */
+static void same_words(void **state G_GNUC_UNUSED) {
+        g_autoptr(GPtrArray) keys = decode_known_keys();
+        g_autoptr(GHashTable) left = g_hash_table_new(g_str_hash, g_str_equal);
+
+        for (guint i = 0; i < keys->len; i++)
+                if (!g_hash_table_add(left, keys->pdata[i]))
+                        fail_msg("the decoder has '%s' twice", (char *)keys->pdata[i]);
+        for (size_t i = 0; i < vocabulary_count; i++)
+                if (!g_hash_table_remove(left, vocabulary[i].key))
+                        fail_msg("'%s': twice in the vocabulary, or unknown to the decoder",
+                                 vocabulary[i].key);
+        if (g_hash_table_size(left) > 0)
+                fail_msg("'%s' is not in the vocabulary",
+                         (char *)g_hash_table_get_keys_as_array(left, NULL)[0]);
+}
+
+static void every_word_is_explained(void **state G_GNUC_UNUSED) {
+        for (size_t i = 0; i < vocabulary_count; i++) {
+                assert_true(vocabulary[i].argument && vocabulary[i].argument[0]);
+                assert_true(vocabulary[i].help && vocabulary[i].help[0]);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(same_words),
+                cmocka_unit_test(every_word_is_explained),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
