@@ -136,8 +136,9 @@ static int on_signal(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED const 
  * sockets close and remove everything. */
 static int on_disconnected(G_GNUC_UNUSED sd_bus_message *m, void *userdata,
                            G_GNUC_UNUSED sd_bus_error *error) {
-        fputs("ktsetupd: the bus is gone\n", stderr);
-        return sd_event_exit(userdata, -ECONNRESET);
+        const Service *s = userdata;
+
+        return sd_event_exit(s->event, -ECONNRESET);
 }
 
 static int block_signals(void) {
@@ -162,10 +163,6 @@ static int loop(sd_event *event, sd_bus *bus, Service *service) {
                                               NULL, service);
         if (r >= 0)
                 r = sd_bus_request_name(bus, KT_BUS_NAME, 0);
-        if (r == -EEXIST) {
-                fprintf(stderr, "ktsetupd: another one owns %s on this bus\n", KT_BUS_NAME);
-                return r;
-        }
         if (r >= 0)
                 r = sd_event_set_watchdog(event, true);
         if (r >= 0) {
@@ -173,6 +170,12 @@ static int loop(sd_event *event, sd_bus *bus, Service *service) {
                 r = sd_event_loop(event);
         }
         return r;
+}
+
+static const char *loop_failure(int r) {
+        return r == -EEXIST       ? "another one owns " KT_BUS_NAME " on this bus"
+               : r == -ECONNRESET ? "the bus is gone"
+                                  : g_strerror(-r);
 }
 
 static Service *make_service(const Options *o, sd_event *event, sd_bus *bus, const Config *config,
@@ -227,7 +230,7 @@ static int run(const Options *o) {
         }
         r = loop(event, bus, service);
         if (r < 0)
-                fprintf(stderr, "ktsetupd: %s\n", g_strerror(-r));
+                fprintf(stderr, "ktsetupd: %s\n", loop_failure(r));
         return r < 0 ? EX_UNAVAILABLE : EX_OK;
 }
 

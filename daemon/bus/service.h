@@ -24,8 +24,8 @@ struct Service {
         sd_bus_slot *manager_slot;
         sd_event_source *idle_timer;
         const char *status; /* as systemd was last told */
-        bool stopping;  /* told to end: exit as soon as nothing is left */
-        bool releasing; /* about to end for idleness, the bus name is being given back */
+        bool stopping;      /* told to end: exit as soon as nothing is left */
+        bool releasing;     /* about to end for idleness, the bus name is being given back */
 };
 
 /* Takes root and topology; bus and config stay the caller's. */

@@ -22,7 +22,8 @@
 typedef struct DirectoryRoot {
         CgroupRoot root;
         sd_event *event;
-        unsigned enabled; /* Controller bits that we added to the directory's cgroup.subtree_control */
+        GPtrArray *children; /* of Child */
+        unsigned enabled;    /* Controller bits that we added to the directory's cgroup.subtree_control */
 } DirectoryRoot;
 
 typedef struct Child {
@@ -78,7 +79,7 @@ static void finish(Child *c) {
         void *userdata = c->userdata;
         g_autofree char *why = g_steal_pointer(&c->why);
 
-        child_free(c);
+        g_ptr_array_remove(c->owner->children, c);
         gone(userdata, why);
 }
 
@@ -168,6 +169,7 @@ static int on_child_exit(G_GNUC_UNUSED sd_event_source *source, const siginfo_t 
         }
         c->why = si->si_code == CLD_EXITED ? g_strdup_printf("it exited with status %d", si->si_status)
                                            : g_strdup_printf("it was killed by signal %d", si->si_status);
+        c->source = sd_event_source_disable_unref(c->source);
         sweep(c);
         return 0;
 }
@@ -210,8 +212,20 @@ static int directory_start(CgroupRoot *root, const char *scenario, int fd, Execu
                 g_set_error(error, KT_ERROR, KT_ERROR_EXECUTOR_LOST, "cannot start the executor %s: %s",
                             root->executor, g_strerror(-r));
                 child_free(c);
-        }
+        } else
+                g_ptr_array_add(c->owner->children, c);
         return r;
+}
+
+static void directory_abandon(CgroupRoot *root, const char *scenario) {
+        const DirectoryRoot *d = (DirectoryRoot *)root;
+        g_autofree char *path = directory_scenario_path(root, scenario);
+
+        for (guint i = 0; i < d->children->len; i++) {
+                const Child *c = d->children->pdata[i];
+                if (c->source && g_str_equal(c->path, path))
+                        sd_event_source_send_child_signal(c->source, SIGKILL, NULL, 0);
+        }
 }
 
 /* ---- controllers ---- */
@@ -276,12 +290,14 @@ static void directory_free(CgroupRoot *root) {
         DirectoryRoot *d = (DirectoryRoot *)root;
 
         write_controllers(d, d->enabled, "-");
+        g_ptr_array_unref(d->children);
         sd_event_unref(d->event);
         g_free(d);
 }
 
 static const CgroupRootKind directory_kind = {
         .start = directory_start,
+        .abandon = directory_abandon,
         .free = directory_free,
         .scenario_path = directory_scenario_path,
 };
@@ -304,6 +320,7 @@ CgroupRoot *cgroup_root_new_directory(sd_event *event, const char *directory, co
                                 .controllers_file = g_build_filename(path, "cgroup.subtree_control", NULL),
                                 .executor = g_strdup(executor) };
         d->event = sd_event_ref(event);
+        d->children = g_ptr_array_new_with_free_func((GDestroyNotify)child_free);
         if (!enable_controllers(d, error)) {
                 cgroup_root_free(&d->root);
                 return NULL;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -206,6 +207,14 @@ static int systemd_start(CgroupRoot *root, const char *scenario, int fd, Executo
         return 0;
 }
 
+static void systemd_abandon(CgroupRoot *root, const char *scenario) {
+        g_autofree char *name = g_strdup_printf("ktsetup-%s.service", scenario);
+
+        sd_bus_call_method_async(((SystemdRoot *)root)->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+                                 SYSTEMD_MANAGER, "KillUnit", NULL, NULL, "ssi", name, "all",
+                                 (int32_t)SIGKILL);
+}
+
 /* ---- the root ---- */
 
 static char *systemd_scenario_path(const CgroupRoot *root, const char *scenario) {
@@ -224,6 +233,7 @@ static void systemd_free(CgroupRoot *root) {
 
 static const CgroupRootKind systemd_kind = {
         .start = systemd_start,
+        .abandon = systemd_abandon,
         .free = systemd_free,
         .scenario_path = systemd_scenario_path,
 };

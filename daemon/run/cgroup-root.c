@@ -14,8 +14,10 @@ void cgroup_root_free(CgroupRoot *root) {
                 return;
 
         /* The kind's own part may still need them. */
-        g_autofree char *path = root->path, *controllers_file = root->controllers_file,
-                        *executor = root->executor;
+        char *path = root->path, *controllers_file = root->controllers_file, *executor = root->executor;
 
         root->kind->free(root);
+        g_free(path);
+        g_free(controllers_file);
+        g_free(executor);
 }

@@ -19,6 +19,8 @@ typedef struct CgroupRootKind {
          * return. */
         int (*start)(CgroupRoot *root, const char *scenario, int fd, ExecutorGone gone, void *userdata,
                      GError **error);
+        /* The executor hangs, so closing its socket is not enough. `gone` is called all the same. */
+        void (*abandon)(CgroupRoot *root, const char *scenario);
         void (*free)(CgroupRoot *root);
         /* The directory a scenario has, or would have. */
         char *(*scenario_path)(const CgroupRoot *root, const char *scenario);

@@ -46,6 +46,7 @@ struct Runner {
 enum { WATCH_PERIOD_US = 250000, WATCH_GRACE_US = 4000000, HELLO_US = 30000000 };
 
 static void advance(Runner *r);
+static void watch_progress(Runner *r);
 
 char *runner_root(const Runner *r) {
         if (r->root)
@@ -80,6 +81,7 @@ static void settle_current(Runner *r) {
                         r->link_state = LINK_CLOSING;
                         g_clear_pointer(&r->link, executor_link_free);
                 }
+                watch_progress(r);
                 return; /* on_gone() goes on */
         }
         finish_current(r);
@@ -420,6 +422,25 @@ static uint64_t allowance_us(const Runner *r, const PlanAction *action) {
         }
 }
 
+/* Stuck, in the kernel or by a signal. Nothing can be undone through it, so it and all it made have to go. */
+static void give_up(Runner *r, const PlanAction *action, uint64_t ms) {
+        g_autofree char *path = action ? plan_action_path(action) : g_strdup("start-up");
+
+        if (r->link) { /* else it only had to leave, and what the call answers is settled */
+                g_clear_error(&r->current->error);
+                r->current->error =
+                        g_error_new(KT_ERROR, KT_ERROR_TIMED_OUT,
+                                    "the executor has made no progress for %" G_GUINT64_FORMAT
+                                    " ms at %s/%s; the scenario is given up and all of it removed",
+                                    ms, r->current->root, path);
+                r->link_state = LINK_CLOSING;
+                g_clear_pointer(&r->link, executor_link_free);
+                lose_scenario(r);
+        }
+        r->config->root->kind->abandon(r->config->root, r->scenario->name);
+        finish_current(r); /* on_gone() may be long in coming */
+}
+
 static int on_watch(sd_event_source *source, uint64_t now, void *userdata) {
         Runner *r = userdata;
         uint32_t index = 0;
@@ -438,18 +459,7 @@ static int on_watch(sd_event_source *source, uint64_t now, void *userdata) {
         if (now - r->watched_since < limit)
                 return sd_event_source_set_time_relative(source, WATCH_PERIOD_US);
 
-        /* Stuck in the kernel. Nothing can be undone through it, so it and all it made have to go. */
-        g_autofree char *path = action ? plan_action_path(action) : g_strdup("start-up");
-        g_clear_error(&r->current->error);
-        r->current->error =
-                g_error_new(KT_ERROR, KT_ERROR_TIMED_OUT,
-                            "the executor has made no progress for %" G_GUINT64_FORMAT " ms at %s/%s; the "
-                            "scenario is given up and all of it removed",
-                            (now - r->watched_since) / 1000, r->current->root, path);
-        r->link_state = LINK_CLOSING;
-        g_clear_pointer(&r->link, executor_link_free);
-        lose_scenario(r);
-        finish_current(r); /* on_gone() may be long in coming */
+        give_up(r, action, (now - r->watched_since) / 1000);
         return 0;
 }
 

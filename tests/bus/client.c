@@ -22,13 +22,18 @@ static JsonNode *keep(Fixture *f, JsonNode *node) {
 }
 
 JsonNode *parse_json(Fixture *f, const char *text) {
-        g_autofree char *copy = g_strdelimit(g_strdup(text), "'", '"');
         g_autoptr(GError) error = NULL;
-        JsonNode *node = json_from_string(copy, &error);
+        JsonNode *node = json_from_string(text, &error);
 
         if (!node)
-                fail_msg("no JSON: %s: %s", error ? error->message : "empty", copy);
+                fail_msg("no JSON: %s: %s", error ? error->message : "empty", text);
         return keep(f, node);
+}
+
+static JsonNode *parse_literal(Fixture *f, const char *text) {
+        g_autofree char *copy = g_strdelimit(g_strdup(text), "'", '"');
+
+        return parse_json(f, copy);
 }
 
 static JsonNode *member(JsonNode *node, const char *key) {
@@ -183,7 +188,7 @@ static int append_argument(sd_bus_message *m, JsonNode *node) {
 }
 
 sd_bus_message *request(Fixture *f, const char *method, const char *arguments) {
-        JsonNode *list = parse_json(f, arguments);
+        JsonNode *list = parse_literal(f, arguments);
         JsonArray *array = json_node_get_array(list);
         sd_bus_message *m = NULL;
 
@@ -215,7 +220,7 @@ JsonNode *call_json(Fixture *f, const char *document, const char *options) {
         sd_bus_message *m = request(f, "ApplyJSON", "[]");
 
         assert_return_code(sd_bus_message_append(m, "s", document), 0);
-        assert_return_code(bus_json_append_object(m, json_node_get_object(parse_json(f, options))), 0);
+        assert_return_code(bus_json_append_object(m, json_node_get_object(parse_literal(f, options))), 0);
         return send_request(f, m);
 }
 

@@ -73,7 +73,7 @@ void await_property(Fixture *f, const char *path, const char *name, const char *
 
 /* ---- JSON ---- */
 
-JsonNode *parse_json(Fixture *f, const char *text);
+JsonNode *parse_json(Fixture *f, const char *text); /* ' is ' here */
 /* The node at "cgroups.0.name"; fails the test where there is none. */
 JsonNode *at(JsonNode *node, const char *path);
 bool has(JsonNode *node, const char *path);

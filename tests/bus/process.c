@@ -243,7 +243,6 @@ void await_removal(int watch, const char *path) {
 }
 
 void write_file(const char *path, const char *text) {
-        g_autofree char *why = NULL;
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
         if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bus/bus-error.h"
+#include "common/cleanup.h"
+#include "common/error.h"
 #include "names.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
@@ -132,6 +135,38 @@ static void test_refusals(G_GNUC_UNUSED void **state) {
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
                 check(f, &cases[i]);
         assert_nothing_made(f);
+}
+
+/* Also those that no call can bring about here. Callers in C go by errno. */
+static void test_every_error_has_a_name_and_an_errno(G_GNUC_UNUSED void **state) {
+        static const struct {
+                KtError code;
+                const char *name;
+                int number;
+        } errors[] = {
+                { KT_ERROR_INVALID_DEFINITION, "InvalidDefinition", EINVAL },
+                { KT_ERROR_CGROUP_EXISTS, "CgroupExists", EEXIST },
+                { KT_ERROR_EMPTY_CPUSET, "EmptyCpuset", EDOM },
+                { KT_ERROR_CONTROLLER_UNAVAILABLE, "ControllerUnavailable", EOPNOTSUPP },
+                { KT_ERROR_KERNEL_REFUSED, "KernelRefused", EIO },
+                { KT_ERROR_WORKERS_FAILED, "WorkersFailed", ECHILD },
+                { KT_ERROR_LIMIT_EXCEEDED, "LimitExceeded", EDQUOT },
+                { KT_ERROR_TIMED_OUT, "TimedOut", ETIMEDOUT },
+                { KT_ERROR_SHUTTING_DOWN, "ShuttingDown", ESHUTDOWN },
+                { KT_ERROR_EXECUTOR_LOST, "ExecutorLost", ECONNRESET },
+        };
+
+        bus_error_register();
+        for (size_t i = 0; i < G_N_ELEMENTS(errors); i++) {
+                g_autoptr(GError) error = g_error_new(KT_ERROR, (gint)errors[i].code, "why");
+                g_autofree char *name = g_strconcat(KT_ERROR_PREFIX, errors[i].name, NULL);
+                g_auto(sd_bus_error) e = SD_BUS_ERROR_NULL;
+
+                assert_int_equal(bus_error_set(&e, error), -errors[i].number);
+                assert_string_equal(e.name, name);
+                assert_string_equal(e.message, "why");
+                assert_int_equal(sd_bus_error_get_errno(&e), errors[i].number);
+        }
 }
 
 /* A controller that this root does not offer. On a host that offers all of them this is for the VM suite. */
@@ -343,6 +378,7 @@ static void test_strangers_may_look_only(G_GNUC_UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_refusals, fixture_teardown),
+                cmocka_unit_test(test_every_error_has_a_name_and_an_errno),
                 cmocka_unit_test_teardown(test_controller_unavailable, fixture_teardown),
                 cmocka_unit_test_teardown(test_documents, fixture_teardown),
                 cmocka_unit_test_teardown(test_document_too_large, fixture_teardown),

@@ -197,7 +197,7 @@ static void test_failures(G_GNUC_UNUSED void **state) {
                 { "add-cgroup", USAGE, "too few arguments" },
                 { "add-cgruop x", USAGE, "did you mean 'add-cgroup'?" },
                 { "add-cgroup x --worker 2", USAGE, "did you mean --workers?" },
-                { "add-cgroup x --workers two", USAGE, "two" },
+                { "add-cgroup x --workers two", FAILED, "works[0].workers: " },
                 { "add-cgroup ../x", FAILED, "[InvalidDefinition]" },
                 { "add-cgroup x --affinity nowhere", FAILED, "[InvalidDefinition]" },
                 { "--scenario other status", FAILED, "no scenario 'other'" },

@@ -209,7 +209,6 @@ static void test_an_empty_step_ends_as_well(G_GNUC_UNUSED void **state) {
 
 /* Results without what is different in each run. */
 static char *without_pids(JsonNode *results) {
-        g_autoptr(JsonNode) copy = json_node_init_array(json_node_alloc(), json_array_new());
         g_autoptr(GString) text = g_string_new(NULL);
 
         for (guint i = 0; i < json_array_get_length(json_node_get_array(results)); i++) {

@@ -100,7 +100,6 @@ test_stopped_worker_is_killed_at_the_deadline(G_GNUC_UNUSED void **state) { /* w
 /* One deadline for all groups of a call, not one each. */
 static void test_one_deadline_for_all(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(&short_stop);
-        g_autofree char *defs = NULL;
         gint64 begin;
 
         for (unsigned i = 0; i < 8; i++) {
@@ -191,21 +190,32 @@ static void test_executor_killed_in_the_middle_of_a_call(G_GNUC_UNUSED void **st
         assert_nothing_exists(f);
 }
 
-/* One that hangs is given up: the call is answered, the loop goes on, and when it can go, it goes. */
+/* One that hangs is given up: the call is answered, the loop goes on, and nothing of it stays. */
 static void test_hung_executor_is_given_up(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(NULL);
         JsonNode *r = add(f, "{'name': 'foo'}");
-        pid_t executor = executor_of(r);
         int watch = removal_watch(f->scenario);
 
-        process_stop(executor);
+        signals_forget(f);
+        process_stop(executor_of(r));
         assert_refused(f, call(f, "AddCgroupDef", "[{'name': 'bar'}, {}]"), "TimedOut", ETIMEDOUT,
                        "no progress", f->scenario, NULL);
         assert_int_equal(length_at(state_of(f), "cgroups"), 0);
-        assert_int_equal(kill(executor, SIGCONT), 0);
+        await_signal(f, "CgroupRemoved", "foo");
         await_removal(watch, f->scenario);
         add(f, "{'name': 'foo'}");
         assert_int_equal(number_at(end_step(f).summary, "completed"), 1);
+}
+
+static void test_hung_executor_does_not_keep_the_daemon(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        g_autofree char *left = NULL;
+
+        process_stop(executor_of(add(f, "{'name': 'foo'}")));
+        assert_int_equal(kill(f->daemon.pid, SIGTERM), 0);
+        assert_int_equal(fixture_daemon_status(f), 0);
+        left = directories_below(f->root);
+        assert_string_equal(left, "");
 }
 
 /* An executor that does not get as far as its first word. */
@@ -237,6 +247,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_call_right_after_a_killed_executor, fixture_teardown),
                 cmocka_unit_test_teardown(test_executor_killed_in_the_middle_of_a_call, fixture_teardown),
                 cmocka_unit_test_teardown(test_hung_executor_is_given_up, fixture_teardown),
+                cmocka_unit_test_teardown(test_hung_executor_does_not_keep_the_daemon, fixture_teardown),
                 cmocka_unit_test_teardown(test_executor_that_cannot_start, fixture_teardown),
         };
 

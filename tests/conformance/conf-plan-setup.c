@@ -149,8 +149,8 @@ static void controller_missing(void **state G_GNUC_UNUSED) {
 
 /* ---- nested names ---- */
 
-/* res:R12 res:R43: at every level from the root of the scenario down, nowhere above; before the directory
- * that needs it */
+/* res:R2 res:R12 res:R43: at every level from the root of the scenario down, nowhere above; before the
+ * directory that needs it */
 static void enabled_on_the_way(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 

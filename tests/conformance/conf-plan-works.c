@@ -145,7 +145,7 @@ static void impossible_affinities(void **state G_GNUC_UNUSED) {
 
 /* ---- memory policy ---- */
 
-/* ops:G11 res:R59 work:C6: names the place and the cgroup, and no worker is planned */
+/* ops:G11 res:R59 work:C6 work:C11: names the place and the cgroup, and no worker is planned */
 static void refused_policies(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *body, *path, *fragments[3];
@@ -160,6 +160,12 @@ static void refused_policies(void **state G_GNUC_UNUSED) {
                 { "'works':[{},{'mem_policy':'interleave:'},{'mem_policy':'bind:'}]",
                   "works[1]",
                   { "'interleave:'", "at least one NUMA node" } },
+                { "'works':[{'mem_policy':'preferred-many:'}]",
+                  "works[0]",
+                  { "'preferred-many:'", "at least one NUMA node" } },
+                { "'works':[{'mem_policy':'weighted-interleave:'}]",
+                  "works[0]",
+                  { "'weighted-interleave:'", "at least one NUMA node" } },
                 { "'works':[{'mem_policy':'bind:7'}]", "works[0]", { "nodes 7 do not exist" } },
                 { "'works':[{'mem_policy':'bind:0','mpol_flags':['static','relative']}]",
                   "works[0]",

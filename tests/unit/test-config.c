@@ -100,18 +100,36 @@ static void every_key(void **state) {
         assert_int_equal(c->max_document_bytes, 2097152);
 }
 
-/* Names decide, not the order in which a directory happens to list them; other files are left alone. */
+/* Names decide, whatever order a directory happens to list them in: that may be the order of their making, or
+ * one of hashes. So several sets of names, each made in descending order. */
 static void drop_ins_in_order(void **state) {
         const Files *f = *state;
 
+        for (char set = 'a'; set <= 'l'; set++) {
+                g_autoptr(GError) error = NULL;
+                clear_directory(f->drop_ins);
+                for (unsigned i = 6; i > 0; i--) {
+                        g_autofree char *name = g_strdup_printf("%u0-%c.conf", i, set);
+                        g_autofree char *text = g_strdup_printf("[Limits]\nMaxCgroups=%u\n", i);
+                        drop_in(f, name, text);
+                }
+                g_autoptr(Config) c = config_load(f->path, false, &error);
+                assert_non_null(c);
+                assert_int_equal(c->max_cgroups, 6);
+        }
+}
+
+/* A later file changes what it names, and only that; files of other names are left alone. */
+static void drop_ins_override(void **state) {
+        const Files *f = *state;
+
         main_file(f, "[Limits]\nMaxCgroups=1\nMaxWorkers=1\n[Daemon]\nCgroupRoot=/one\nIdleExitSec=1\n");
-        drop_in(f, "90-last.conf", "[Limits]\nMaxCgroups=4\n");
         drop_in(f, "10-first.conf", "[Limits]\nMaxCgroups=2\nMaxWorkers=2\n[Daemon]\nCgroupRoot=\n");
-        drop_in(f, "50-middle.conf", "[Limits]\nMaxCgroups=3\n");
+        drop_in(f, "50-last.conf", "[Limits]\nMaxCgroups=3\n");
         drop_in(f, "99-note.txt", "not a configuration file");
         drop_in(f, "99-old.conf.bak", "[Nonsense]\n");
         g_autoptr(Config) c = loaded(f);
-        assert_int_equal(c->max_cgroups, 4);
+        assert_int_equal(c->max_cgroups, 3);
         assert_int_equal(c->max_workers, 2);
         assert_int_equal(c->idle_exit_sec, 1);
         assert_null(c->cgroup_root); /* an empty value takes it back */

@@ -91,6 +91,7 @@ static const struct {
         { percent_parse, "inf%" },
         /* one more than fits */
         { size_parse, "18446744073709551616" },
+        { size_parse, "340282366920938463463374607431768211457" }, /* 2^128 + 1 */
         { size_parse, "18014398509481984K" },
         { size_parse, "99999999999999999999999999999999999999999" },
         { time_parse, "18446744073709551616ns" },

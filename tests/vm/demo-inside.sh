@@ -29,7 +29,6 @@ start_native() {
   mkdir "$scope/demo" "$scope/scenarios"
   echo $$ >"$scope/demo/cgroup.procs"
   echo "+cpuset +cpu +io +memory +pids" >"$scope/cgroup.subtree_control"
-  echo "+cpuset +cpu +io +memory +pids" >"$scope/scenarios/cgroup.subtree_control"
   dbus-daemon --session --nofork --nopidfile --address="unix:path=$work/bus" &
   bus=$!
   until [ -S "$work/bus" ]; do sleep 0.1; done
