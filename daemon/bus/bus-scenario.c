@@ -53,99 +53,81 @@ static bool read_options(sd_bus_message *call, ApplyOptions *ret, GError **error
 
 /* ---- answers ---- */
 
-static void answer_error(sd_bus_message *call, const GError *error) {
-        sd_journal_print(LOG_NOTICE, "%s refused: %s", sd_bus_message_get_member(call), error->message);
-        bus_error_reply(call, error);
+/* A call that waits for its operation, and what of the operation becomes the body of its answer. */
+typedef struct Waiting {
+        sd_bus_message *call;
+        int (*append)(sd_bus_message *reply, const Operation *op);
+} Waiting;
+
+static void waiting_free(void *userdata) {
+        Waiting *w = userdata;
+
+        sd_bus_message_unref(w->call);
+        g_free(w);
 }
 
-static void send_reply(sd_bus_message *call, sd_bus_message *reply, int r) {
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        if (r < 0)
-                sd_bus_reply_method_errno(call, r, NULL);
+static int append_first_result(sd_bus_message *reply, const Operation *op) {
+        return bus_json_append_object(reply, json_array_get_object_element(op->results, 0));
 }
 
-static void answer_add(Operation *op, const GError *error, void *userdata) {
-        sd_bus_message *call = userdata;
-        g_autoptr(sd_bus_message) reply = NULL;
-        int r;
-
-        if (error) {
-                answer_error(call, error);
-                return;
-        }
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = bus_json_append_object(reply, json_array_get_object_element(op->results, 0));
-        send_reply(call, reply, r);
+static int append_results(sd_bus_message *reply, const Operation *op) {
+        return bus_json_append_objects(reply, op->results);
 }
 
-static void answer_setup(Operation *op, const GError *error, void *userdata) {
-        sd_bus_message *call = userdata;
-        g_autoptr(sd_bus_message) reply = NULL;
-        int r;
-
-        if (error) {
-                answer_error(call, error);
-                return;
-        }
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = bus_json_append_objects(reply, op->results);
-        send_reply(call, reply, r);
-}
-
-static void answer_json(Operation *op, const GError *error, void *userdata) {
-        sd_bus_message *call = userdata;
+static int append_results_text(sd_bus_message *reply, const Operation *op) {
         g_autoptr(JsonNode) root = NULL;
-        g_autoptr(JsonObject) object = NULL;
+        g_autoptr(JsonObject) object = json_object_new();
         g_autofree char *text = NULL;
 
-        if (error) {
-                answer_error(call, error);
-                return;
-        }
-        object = json_object_new();
         json_object_set_array_member(object, "cgroups", json_array_ref(op->results));
         root = json_node_init_object(json_node_alloc(), object);
         text = json_to_string(root, FALSE);
-        sd_bus_reply_method_return(call, "s", text);
+        return sd_bus_message_append(reply, "s", text);
 }
 
-static void answer_end(Operation *op, const GError *error, void *userdata) {
-        sd_bus_message *call = userdata;
+static int append_end(sd_bus_message *reply, const Operation *op) {
+        g_autofree char *text = json_to_string(op->report, FALSE);
+        g_auto(AutoFd) fd = memfd_new_sealed("ktsetup-report", text, strlen(text));
+        int r = fd < 0 ? fd : bus_json_append_object(reply, op->summary);
+
+        return r < 0 ? r : sd_bus_message_append(reply, "h", fd);
+}
+
+static void answer(Operation *op, const GError *error, void *userdata) {
+        const Waiting *w = userdata;
         g_autoptr(sd_bus_message) reply = NULL;
-        g_autofree char *text = NULL;
-        g_auto(AutoFd) fd = -1;
         int r;
 
         if (error) {
-                answer_error(call, error);
+                sd_journal_print(LOG_NOTICE, "%s refused: %s", sd_bus_message_get_member(w->call),
+                                 error->message);
+                bus_error_reply(w->call, error);
                 return;
         }
-        text = json_to_string(op->report, FALSE);
-        fd = memfd_new_sealed("ktsetup-report", text, strlen(text));
-        r = fd < 0 ? fd : sd_bus_message_new_method_return(call, &reply);
+        r = sd_bus_message_new_method_return(w->call, &reply);
         if (r >= 0)
-                r = bus_json_append_object(reply, op->summary);
+                r = w->append(reply, op);
         if (r >= 0)
-                r = sd_bus_message_append(reply, "h", fd);
-        send_reply(call, reply, r);
+                r = sd_bus_send(NULL, reply, NULL);
+        if (r < 0)
+                sd_bus_reply_method_errno(w->call, r, NULL);
 }
 
 /* ---- methods ---- */
 
-static void unref_message(void *message) {
-        sd_bus_message_unref(message);
-}
+static Operation *new_operation(sd_bus_message *call, OperationKind kind,
+                                int (*append)(sd_bus_message *reply, const Operation *op)) {
+        Waiting *w = g_new0(Waiting, 1);
 
-static Operation *new_operation(sd_bus_message *call, OperationKind kind, OperationDone done) {
-        return operation_new(kind, done, sd_bus_message_ref(call), unref_message);
+        w->call = sd_bus_message_ref(call);
+        w->append = append;
+        return operation_new(kind, answer, w, waiting_free);
 }
 
 static int submit_definitions(ScenarioObject *o, sd_bus_message *call, GPtrArray *defs,
-                              const ApplyOptions *options, OperationDone done) {
-        Operation *op = new_operation(call, OPERATION_APPLY, done);
+                              const ApplyOptions *options,
+                              int (*append)(sd_bus_message *reply, const Operation *op)) {
+        Operation *op = new_operation(call, OPERATION_APPLY, append);
 
         op->defs = defs;
         op->options = *options;
@@ -172,7 +154,7 @@ static int add_cgroup_def(sd_bus_message *call, void *userdata, sd_bus_error *re
                 g_ptr_array_unref(defs);
                 return bus_error_set(ret_error, error);
         }
-        return submit_definitions(o, call, defs, &options, answer_add);
+        return submit_definitions(o, call, defs, &options, append_first_result);
 }
 
 static int apply_setup(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
@@ -187,7 +169,7 @@ static int apply_setup(sd_bus_message *call, void *userdata, sd_bus_error *ret_e
                 defs = decode_definitions(node, "definitions", &error);
         if (!defs || !read_options(call, &options, &error))
                 return bus_error_set(ret_error, error);
-        return submit_definitions(o, call, g_steal_pointer(&defs), &options, answer_setup);
+        return submit_definitions(o, call, g_steal_pointer(&defs), &options, append_results);
 }
 
 static GPtrArray *read_document(const Service *s, sd_bus_message *call, GError **error) {
@@ -221,7 +203,7 @@ static int apply_json(sd_bus_message *call, void *userdata, sd_bus_error *ret_er
         service_touch(o->service);
         if (!defs || !read_options(call, &options, &error))
                 return bus_error_set(ret_error, error);
-        return submit_definitions(o, call, g_steal_pointer(&defs), &options, answer_json);
+        return submit_definitions(o, call, g_steal_pointer(&defs), &options, append_results_text);
 }
 
 static int end_step(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
@@ -232,7 +214,7 @@ static int end_step(sd_bus_message *call, void *userdata, sd_bus_error *ret_erro
         service_touch(o->service);
         if (!options || !decode_no_options(options, &error))
                 return bus_error_set(ret_error, error);
-        runner_submit(o->runner, new_operation(call, OPERATION_END_STEP, answer_end));
+        runner_submit(o->runner, new_operation(call, OPERATION_END_STEP, append_end));
         return 1;
 }
 
@@ -240,7 +222,7 @@ static int teardown(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_e
         ScenarioObject *o = userdata;
 
         service_touch(o->service);
-        runner_submit(o->runner, new_operation(call, OPERATION_TEARDOWN, answer_end));
+        runner_submit(o->runner, new_operation(call, OPERATION_TEARDOWN, append_end));
         return 1;
 }
 

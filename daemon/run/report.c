@@ -39,21 +39,26 @@ static bool worker_completed(const ArenaSlot *slot) {
         return atomic_load(&slot->state) == WORKER_FINISHED;
 }
 
-static void set_exit_info(JsonObject *o, const ArenaSlot *slot) {
+const char *report_exit_kind(uint32_t kind) {
         static const char *const kinds[] = {
                 [WORKER_EXIT_CODE] = "exited",
                 [WORKER_EXIT_SIGNAL] = "signaled",
                 [WORKER_EXIT_DEADLINE] = "deadline",
         };
-        uint32_t kind = atomic_load(&slot->exit_kind);
+
+        return kind < G_N_ELEMENTS(kinds) ? kinds[kind] : NULL;
+}
+
+static void set_exit_info(JsonObject *o, const ArenaSlot *slot) {
+        const char *kind = report_exit_kind(atomic_load(&slot->exit_kind));
         JsonObject *info;
 
-        if (worker_completed(slot) || kind == WORKER_EXIT_NONE || kind >= G_N_ELEMENTS(kinds)) {
+        if (worker_completed(slot) || !kind) {
                 json_object_set_null_member(o, "exit_info");
                 return;
         }
         info = json_object_new();
-        json_object_set_string_member(info, "kind", kinds[kind]);
+        json_object_set_string_member(info, "kind", kind);
         json_object_set_int_member(info, "value", atomic_load(&slot->exit_value));
         json_object_set_object_member(o, "exit_info", info);
 }

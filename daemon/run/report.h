@@ -8,6 +8,9 @@
 
 /* What callers get to see of a scenario, as JSON: read from the books and, live, from the arenas. */
 
+/* "exited", "signaled", "deadline"; NULL for a WorkerExit that is none of these. */
+const char *report_exit_kind(uint32_t kind);
+
 /* GetState. */
 JsonNode *report_state(const Scenario *s, const char *root);
 /* GetTopology. */

@@ -250,20 +250,16 @@ static void on_group(void *userdata, uint32_t id, const ArenaHead *arena, size_t
 }
 
 static void on_worker_exit(void *userdata, const WireExit *e) {
-        static const char *const kinds[] = {
-                [WORKER_EXIT_CODE] = "exited",
-                [WORKER_EXIT_SIGNAL] = "signaled",
-                [WORKER_EXIT_DEADLINE] = "deadline",
-        };
         Runner *r = userdata;
         GroupState *g = find_group(r, e->group_id);
+        const char *kind = report_exit_kind(e->exit_kind);
         g_autoptr(JsonObject) info = NULL;
 
-        if (!g || g->exited >= g->n_workers || e->exit_kind == 0 || e->exit_kind >= G_N_ELEMENTS(kinds))
+        if (!g || g->exited >= g->n_workers || !kind)
                 return;
         g->exited++;
         info = json_object_new();
-        json_object_set_string_member(info, "kind", kinds[e->exit_kind]);
+        json_object_set_string_member(info, "kind", kind);
         json_object_set_int_member(info, "value", e->exit_value);
         json_object_set_int_member(info, "worker", e->worker);
         json_object_set_string_member(info, "work_type", work_type_get(g->work_type)->name);

@@ -166,10 +166,9 @@ static void bench_spawn(G_GNUC_UNUSED void **state) {
         print_counts("From the stop to all workers reaped and the cgroup removed (ktsetupd: and reported):",
                      variants, n, false);
         print_fixed(&cost);
-        puts("\nBefore each measurement the machine has 40 ms of quiet. The first write to cgroup.procs then "
-             "waits for\n"
-             "an RCU grace period, those right behind it do not: column 1 is what each costs that comes by "
-             "itself.");
+        puts("\nEach measurement comes after 40 ms of quiet: the first write to cgroup.procs then waits for "
+             "an\n"
+             "RCU grace period, those right behind it do not. Column 1 is what one costs that comes alone.");
 }
 
 int main(void) {

@@ -14,6 +14,7 @@ set -euo pipefail
 rounds=${1:-9}
 cgroup=/sys/fs/cgroup/bench-shell
 bus=(org.ktstr.Setup1 /org/ktstr/Setup1/scenario/default org.ktstr.Setup1.Scenario)
+work=(--work-type Bursty --param burst_duration=1us --param sleep_duration=3600s) # sleeps until it is stopped
 times=$(mktemp)
 trap 'rm -f "$times"' EXIT
 
@@ -33,13 +34,14 @@ scope() { systemd-run --quiet --scope /bin/true; }
 service() { systemd-run --quiet --wait /bin/true; }
 
 ktctl_step() {
-  ktctl add-cgroup bench --work-type Bursty >/dev/null
+  ktctl add-cgroup bench "${work[@]}" >/dev/null
   ktctl end-step >/dev/null
 }
 
 busctl_step() {
   busctl --quiet call "${bus[@]}" AddCgroupDef 'a{sv}a{sv}' \
-    2 name s bench works 'aa{sv}' 1 1 work_type s Bursty 0
+    2 name s bench works 'aa{sv}' 1 2 work_type s Bursty \
+    params 'a{sv}' 2 burst_duration s 1us sleep_duration s 3600s 0
   busctl --quiet call "${bus[@]}" EndStep 'a{sv}' 0
 }
 
@@ -63,7 +65,7 @@ one_round() {
   measure ping empty_call
   measure ktctl-cold ktctl_step
   measure busctl-cold busctl_step
-  ktctl add-cgroup base --backdrop --work-type Bursty >/dev/null
+  ktctl add-cgroup base --backdrop "${work[@]}" >/dev/null
   measure ktctl-up ktctl_step
   measure busctl-up busctl_step
   ktctl teardown >/dev/null
