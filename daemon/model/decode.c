@@ -117,24 +117,34 @@ static size_t count_fields(const Field *fields) {
         return n;
 }
 
+/* "WHAT 'word'; did you mean 'near'? Known: a, b", or "WHAT 'word'; known: a, b". */
+static bool unknown_word(GError **error, const char *what, const char *word, const char *known,
+                         const char *(*nth)(size_t i, const void *context), size_t n, const void *context) {
+        const char *near = suggest_name(word, nth, n, context);
+        g_autofree char *shown = spec_excerpt(word);
+        g_autoptr(GString) text = g_string_new(NULL);
+
+        g_string_printf(text, "%s '%s'; ", what, shown);
+        if (near)
+                g_string_append_printf(text, "did you mean '%s'? %c%s: ", near, g_ascii_toupper(known[0]),
+                                       known + 1);
+        else
+                g_string_append_printf(text, "%s: ", known);
+        for (size_t i = 0; i < n; i++)
+                g_string_append_printf(text, "%s%s", i ? ", " : "", nth(i, context));
+        return fail(error, "%s", text->str);
+}
+
 static bool unknown_key(const char *key, const Field *fields, GError **error) {
         /* Words of the vocabulary whose meaning is not built yet. Taking them and doing nothing would be a
          * lie. */
         static const char *const reserved[] = { "payload", "pcomm", "swappable", NULL };
-        const char *near = suggest_name(key, nth_key, count_fields(fields), fields);
-        g_autofree char *shown = spec_excerpt(key);
-        g_autoptr(GString) known = g_string_new(NULL);
 
         if (g_strv_contains(reserved, key))
                 return fail(error,
                             "the key '%s' is not acted on by this version, so it is refused; leave it out",
                             key);
-        for (const Field *f = fields; f->key; f++)
-                g_string_append_printf(known, "%s%s", known->len ? ", " : "", f->key);
-        if (near)
-                return fail(error, "unknown key '%s'; did you mean '%s'? Known keys: %s", shown, near,
-                            known->str);
-        return fail(error, "unknown key '%s'; known keys: %s", shown, known->str);
+        return unknown_word(error, "unknown key", key, "known keys", nth_key, count_fields(fields), fields);
 }
 
 static bool read_fields(JsonNode *node, const Field *fields, void *base, GError **error) {
@@ -475,16 +485,12 @@ static const char *nth_param(size_t i, const void *type) {
 }
 
 static bool unknown_param(const WorkType *type, const char *key, GError **error) {
-        const char *near = suggest_name(key, nth_param, type->n_params, type);
-        g_autofree char *shown = spec_excerpt(key);
-        g_autoptr(GString) known = g_string_new(NULL);
+        g_autofree char *shown = spec_excerpt(key), *what = NULL;
 
         if (type->n_params == 0)
                 return fail(error, "%s has no parameters, but '%s' is given", type->name, shown);
-        for (unsigned i = 0; i < type->n_params; i++)
-                g_string_append_printf(known, "%s%s", i ? ", " : "", type->params[i].key);
-        return fail(error, "%s has no parameter '%s'%s%s%s; it has: %s", type->name, shown,
-                    near ? "; did you mean '" : "", near ?: "", near ? "'?" : "", known->str);
+        what = g_strdup_printf("%s has no parameter", type->name);
+        return unknown_word(error, what, key, "it has", nth_param, type->n_params, type);
 }
 
 static bool read_params(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
@@ -516,17 +522,8 @@ static const char *nth_work_type(size_t i, G_GNUC_UNUSED const void *context) {
 }
 
 static bool find_work_type(const char *name, WorkTypeId *ret, GError **error) {
-        const char *near;
-        g_autofree char *shown = spec_excerpt(name);
-        g_autoptr(GString) known = g_string_new(NULL);
-
-        if (work_type_find(name, ret))
-                return true;
-        near = suggest_name(name, nth_work_type, WORK_TYPE_COUNT, NULL);
-        for (unsigned i = 0; i < WORK_TYPE_COUNT; i++)
-                g_string_append_printf(known, "%s%s", i ? ", " : "", nth_work_type(i, NULL));
-        return fail(error, "unknown work type '%s'%s%s%s; known: %s", shown, near ? "; did you mean '" : "",
-                    near ?: "", near ? "'?" : "", known->str);
+        return work_type_find(name, ret) || unknown_word(error, "unknown work type", name, "known types",
+                                                         nth_work_type, WORK_TYPE_COUNT, NULL);
 }
 
 static bool read_work_type(JsonNode *node, WorkTypeId *ret, GError **error) {

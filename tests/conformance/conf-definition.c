@@ -271,11 +271,12 @@ static void work_types(void **state G_GNUC_UNUSED) {
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *list =
                         g_strdup_printf("[{'name':'a','works':[{'work_type':'%s'}]}]", cases[i].given);
+                const char *near = cases[i].near;
                 g_autofree char *expected = g_strdup_printf(
-                        "cgroups[0].works[0].work_type: cgroup 'a': unknown work type '%s'%s%s%s; known: "
+                        "cgroups[0].works[0].work_type: cgroup 'a': unknown work type '%s'; %s%s%s: "
                         "SpinWait, YieldHeavy, Bursty",
-                        cases[i].given, cases[i].near ? "; did you mean '" : "", cases[i].near ?: "",
-                        cases[i].near ? "'?" : "");
+                        cases[i].given, near ? "did you mean '" : "known types", near ?: "",
+                        near ? "'? Known types" : "");
                 desk_must_refuse(d, SLOT_STEP, list, __LINE__);
                 check_text(d->error->message, expected, __LINE__);
         }

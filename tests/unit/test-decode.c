@@ -227,7 +227,7 @@ static const struct {
         /* parameters */
         { "'works':[{'work_type':'Bursty','params':{'burst-duration':1,'x':1}}]",
           AT("works[0].params") "Bursty has no parameter 'burst-duration'; did you mean 'burst_duration'?",
-          "it has: burst_duration, sleep_duration" },
+          "It has: burst_duration, sleep_duration" },
         { "'works':[{'params':{'burst_duration':1}}]",
           AT("works[0].params") "SpinWait has no parameters, but 'burst_duration' is given", "" },
         { "'works':[{'work_type':'Bursty','params':{'burst_duration':0}}]",
