@@ -196,9 +196,13 @@ static void wrong_drop_in(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                WITH_FILES(defaults),          WITH_FILES(every_key),
-                WITH_FILES(drop_ins_in_order), WITH_FILES(drop_ins_without_a_file),
-                WITH_FILES(refusals),          WITH_FILES(wrong_drop_in),
+                WITH_FILES(defaults),
+                WITH_FILES(every_key),
+                WITH_FILES(drop_ins_in_order),
+                WITH_FILES(drop_ins_override),
+                WITH_FILES(drop_ins_without_a_file),
+                WITH_FILES(refusals),
+                WITH_FILES(wrong_drop_in),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
