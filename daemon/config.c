@@ -12,18 +12,14 @@ typedef struct Key {
         bool (*parse)(const char *text, uint64_t *ret); /* NULL: text */
 } Key;
 
-static bool number_parse(const char *text, uint64_t *ret) {
-        return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, ret, NULL);
-}
-
 static const Key keys[] = {
-        { "Daemon", "IdleExitSec", offsetof(Config, idle_exit_sec), 30, 0, 86400, number_parse },
+        { "Daemon", "IdleExitSec", offsetof(Config, idle_exit_sec), 30, 0, 86400, count_parse },
         { "Daemon", "CgroupRoot", offsetof(Config, cgroup_root), 0, 0, 0, NULL },
-        { "Scenario", "WorkersPerCgroup", offsetof(Config, workers_per_cgroup), 1, 1, 1000000, number_parse },
-        { "Scenario", "StopTimeoutSec", offsetof(Config, stop_timeout_sec), 5, 1, 3600, number_parse },
-        { "Scenario", "SettleTimeoutSec", offsetof(Config, settle_timeout_sec), 1, 1, 3600, number_parse },
-        { "Limits", "MaxCgroups", offsetof(Config, max_cgroups), 1000, 1, 1000000, number_parse },
-        { "Limits", "MaxWorkers", offsetof(Config, max_workers), 10000, 1, 1000000, number_parse },
+        { "Scenario", "WorkersPerCgroup", offsetof(Config, workers_per_cgroup), 1, 1, 1000000, count_parse },
+        { "Scenario", "StopTimeoutSec", offsetof(Config, stop_timeout_sec), 5, 1, 3600, count_parse },
+        { "Scenario", "SettleTimeoutSec", offsetof(Config, settle_timeout_sec), 1, 1, 3600, count_parse },
+        { "Limits", "MaxCgroups", offsetof(Config, max_cgroups), 1000, 1, 1000000, count_parse },
+        { "Limits", "MaxWorkers", offsetof(Config, max_workers), 10000, 1, 1000000, count_parse },
         { "Limits", "MaxDocumentBytes", offsetof(Config, max_document_bytes), 1 << 20, 1, 16 << 20,
           size_parse },
 };

@@ -59,3 +59,7 @@ bool percent_parse(const char *text, uint64_t *ret_millis) {
         static const Unit units[] = { { "%", 1000 }, { NULL, 0 } };
         return scale(text, units, ret_millis);
 }
+
+bool count_parse(const char *text, uint64_t *ret) {
+        return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, ret, NULL);
+}

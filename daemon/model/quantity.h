@@ -12,3 +12,6 @@ bool time_parse(const char *text, uint64_t *ret_ns);
 
 /* "50%" as thousandths of a percent (50000). */
 bool percent_parse(const char *text, uint64_t *ret_millis);
+
+/* A plain decimal number. */
+bool count_parse(const char *text, uint64_t *ret);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "decode-works.h"
+
+#include <string.h>
+
+#include "../topology/spec-text.h"
+#include "quantity.h"
+
+/* A fraction of the CPUs. Above 1 oversubscribes on purpose. */
+static bool read_workers_pct(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        WorkSpec *spec = target;
+        double value;
+
+        if (!node_holds(node, G_TYPE_DOUBLE) && !node_holds(node, G_TYPE_INT64))
+                return field_wrong_type(node, "a number such as 0.5", error);
+        value = json_node_get_double(node);
+        if (!(value > 0) || value > G_MAXDOUBLE)
+                return field_fail(
+                        error, "%g is not a finite fraction above 0 (0.5 is one worker for every two CPUs)",
+                        value);
+        spec->has_workers_pct = true;
+        spec->workers_pct = value;
+        return true;
+}
+
+/* TASK_COMM_LEN of linux/sched.h is 16 with the NUL; the kernel would cut a longer name in silence. */
+bool field_read_comm(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        g_autofree char *comm = NULL;
+
+        if (!field_read_text(node, &comm, error))
+                return false;
+        if (!comm[0] || strlen(comm) > 15) {
+                g_autofree char *shown = spec_excerpt(comm);
+                return field_fail(error, "'%s' has %zu bytes; a task name has 1 to 15 (TASK_COMM_LEN)", shown,
+                                  strlen(comm));
+        }
+        *(char **)target = g_steal_pointer(&comm);
+        return true;
+}
+
+FIELD_SPEC_READER(read_affinity, AffinitySpec, affinity_spec_parse)
+FIELD_SPEC_READER(read_mempolicy, MemPolicy, mempolicy_parse)
+
+static bool read_sched_policy(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target,
+                              GError **error) {
+        WorkSpec *spec = target;
+
+        if (!node_holds(node, G_TYPE_STRING))
+                return field_wrong_type(node, "text such as \"fifo:50\"", error);
+        spec->has_sched_policy = true;
+        return sched_policy_parse(json_node_get_string(node), &spec->sched_policy, error);
+}
+
+/* A list of words, or text with the words in it. */
+static bool read_mpol_flags(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        unsigned flags = 0, bits;
+        JsonArray *words;
+
+        if (node_holds(node, G_TYPE_STRING))
+                return mempolicy_flags_parse(json_node_get_string(node), target, error);
+        if (!JSON_NODE_HOLDS_ARRAY(node))
+                return field_wrong_type(node, "a list of words (static, relative, balancing)", error);
+        words = json_node_get_array(node);
+        for (guint i = 0; i < json_array_get_length(words); i++) {
+                JsonNode *word = json_array_get_element(words, i);
+                if (!node_holds(word, G_TYPE_STRING))
+                        return field_wrong_type(word, "text", error);
+                if (!mempolicy_flags_parse(json_node_get_string(word), &bits, error))
+                        return false;
+                flags |= bits;
+        }
+        *(unsigned *)target = flags;
+        return true;
+}
+
+static bool read_param(const WorkParam *param, JsonNode *node, uint64_t *target, GError **error) {
+        Field range = { .key = param->key };
+        bool unlimited;
+        uint64_t value = 0;
+        bool duration = param->kind == PARAM_DURATION;
+
+        if (!field_read_quantity(node, &range, &value, &unlimited, duration ? time_parse : count_parse,
+                                 duration ? "a time: microseconds (1000) or text with a unit (\"1ms\")"
+                                          : "a number",
+                                 error))
+                return false;
+        if (duration && node_holds(node, G_TYPE_INT64))
+                value = value > G_MAXUINT64 / 1000 ? G_MAXUINT64 : value * 1000;
+        if (unlimited || value < param->min || value > param->max)
+                return field_fail(error, "%s is out of range %" G_GUINT64_FORMAT "..%" G_GUINT64_FORMAT "%s",
+                                  unlimited ? "\"max\"" : "this value", param->min, param->max,
+                                  duration ? " ns" : "");
+        *target = value;
+        return true;
+}
+
+static const char *nth_param(size_t i, const void *type) {
+        return ((const WorkType *)type)->params[i].key;
+}
+
+static bool unknown_param(const WorkType *type, const char *key, GError **error) {
+        g_autofree char *shown = spec_excerpt(key), *what = NULL;
+
+        if (type->n_params == 0)
+                return field_fail(error, "%s has no parameters, but '%s' is given", type->name, shown);
+        what = g_strdup_printf("%s has no parameter", type->name);
+        return field_unknown_word(error, what, key, "it has", nth_param, type->n_params, type);
+}
+
+static bool read_params(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        WorkSpec *spec = target;
+        const WorkType *type = work_type_get(spec->work_type);
+        JsonObjectIter iter;
+        const char *key;
+        JsonNode *value;
+
+        if (!JSON_NODE_HOLDS_OBJECT(node))
+                return field_wrong_type(node, "an object", error);
+        json_object_iter_init_ordered(&iter, json_node_get_object(node));
+        while (json_object_iter_next_ordered(&iter, &key, &value)) {
+                unsigned i = 0;
+                while (i < type->n_params && !g_str_equal(type->params[i].key, key))
+                        i++;
+                if (i == type->n_params)
+                        return unknown_param(type, key, error);
+                if (!read_param(&type->params[i], value, &spec->params[i], error)) {
+                        path_at_key(error, key);
+                        return false;
+                }
+        }
+        return true;
+}
+
+static const char *nth_work_type(size_t i, G_GNUC_UNUSED const void *context) {
+        return work_type_get((WorkTypeId)i)->name;
+}
+
+static bool find_work_type(const char *name, WorkTypeId *ret, GError **error) {
+        return work_type_find(name, ret) ||
+               field_unknown_word(error, "unknown work type", name, "known types", nth_work_type,
+                                  WORK_TYPE_COUNT, NULL);
+}
+
+static bool read_work_type(JsonNode *node, WorkTypeId *ret, GError **error) {
+        if (!node_holds(node, G_TYPE_STRING))
+                return field_wrong_type(node, "text", error);
+        return find_work_type(json_node_get_string(node), ret, error);
+}
+
+/* decode_work() has read it before the other keys, because the parameters are read by it. */
+static bool skip_work_type(G_GNUC_UNUSED JsonNode *node, G_GNUC_UNUSED const Field *field,
+                           G_GNUC_UNUSED void *target, G_GNUC_UNUSED GError **error) {
+        return true;
+}
+
+const Field work_fields[] = {
+        { "work_type", skip_work_type, 0, 0, 0, NULL, NULL },
+        { "params", read_params, 0, 0, 0, NULL, NULL },
+        { "workers", field_read_number, offsetof(WorkSpec, workers), 1, G_MAXINT32,
+          "a group without workers would make every check of it vacuous", NULL },
+        { "workers_pct", read_workers_pct, 0, 0, 0, NULL, NULL },
+        { "sched_policy", read_sched_policy, 0, 0, 0, NULL, NULL },
+        { "affinity", read_affinity, offsetof(WorkSpec, affinity), 0, 0, NULL, NULL },
+        { "mem_policy", read_mempolicy, offsetof(WorkSpec, mem_policy), 0, 0, NULL, NULL },
+        { "mpol_flags", read_mpol_flags, offsetof(WorkSpec, mpol_flags), 0, 0, NULL, NULL },
+        WORKER_FIELDS(WorkSpec, own),
+        { NULL, NULL, 0, 0, 0, NULL, NULL },
+};
+
+static bool decode_work(JsonNode *node, GPtrArray *works, GError **error) {
+        g_autoptr(WorkSpec) spec = NULL;
+        WorkTypeId type = WORK_SPIN_WAIT;
+        JsonNode *type_node;
+
+        if (!JSON_NODE_HOLDS_OBJECT(node))
+                return field_wrong_type(node, "an object", error);
+        type_node = json_object_get_member(json_node_get_object(node), "work_type");
+        if (type_node && !read_work_type(type_node, &type, error)) {
+                path_at_key(error, "work_type");
+                return false;
+        }
+        spec = work_spec_new(type);
+        if (!fields_read(node, work_fields, spec, error))
+                return false;
+        if (spec->has_workers_pct && spec->workers.set)
+                return field_fail(error,
+                                  "both workers (%" G_GINT64_FORMAT
+                                  ") and workers_pct (%g) are given; keep one: a fraction of "
+                                  "the CPUs and a count exclude each other",
+                                  spec->workers.value, spec->workers_pct);
+        g_ptr_array_add(works, g_steal_pointer(&spec));
+        return true;
+}
+
+bool works_read(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        JsonArray *array;
+
+        if (!JSON_NODE_HOLDS_ARRAY(node))
+                return field_wrong_type(node, "a list of worker groups", error);
+        array = json_node_get_array(node);
+        if (json_array_get_length(array) == 0)
+                return field_fail(error,
+                                  "the list is empty; leave the key out for one default group (SpinWait)");
+        for (guint i = 0; i < json_array_get_length(array); i++)
+                if (!decode_work(json_array_get_element(array, i), *(GPtrArray **)target, error)) {
+                        path_at_index(error, i);
+                        return false;
+                }
+        return true;
+}

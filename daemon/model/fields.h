@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "definition.h"
+
+/* The decoder's machine: an object's fields are rows of a table, and errors collect the path of the place on
+ * their way up. */
+
+typedef struct Field Field;
+
+/* Reads `node` into `target`; the error's message says what is wrong, the path is put in front by the caller.
+ */
+typedef bool (*FieldReader)(JsonNode *node, const Field *field, void *target, GError **error);
+
+struct Field {
+        const char *key;
+        FieldReader read;
+        size_t offset;
+        int64_t min, max;    /* numbers */
+        const char *rule;    /* numbers: what the range is, and whose rule it is */
+        const Field *fields; /* of an object or of a list's elements, ended by a NULL key */
+};
+
+/* Every key of the object by its row; an unknown one is an error that tells the nearest known. */
+bool fields_read(JsonNode *node, const Field *fields, void *base, GError **error);
+
+/* ---- errors: each returns false ---- */
+
+bool field_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+bool field_wrong_type(JsonNode *node, const char *wanted, GError **error);
+/* "WHAT 'word'; did you mean 'near'? Known: a, b", or "WHAT 'word'; known: a, b". */
+bool field_unknown_word(GError **error, const char *what, const char *word, const char *known,
+                        const char *(*nth)(size_t i, const void *context), size_t n, const void *context);
+
+/* The error came from below this key or index; `path_finish` makes "PATH: text" of it at the top. */
+void path_at_key(GError **error, const char *key);
+void path_at_index(GError **error, guint i);
+/* Puts something between path and text. */
+void path_prefix_text(GError *error, const char *prefix);
+void path_finish(GError **error);
+
+/* ---- readers for rows of tables ---- */
+
+bool node_holds(JsonNode *node, GType type);
+bool field_read_number(JsonNode *node, const Field *field, void *target, GError **error); /* OptionalNumber */
+bool field_read_boolean(JsonNode *node, const Field *field, void *target, GError **error); /* bool */
+bool field_read_object(JsonNode *node, const Field *field, void *target,
+                       GError **error); /* begins with `present` */
+
+/* A number of anything, or text: a quantity with a unit (by `parse`) or "max". */
+bool field_read_quantity(JsonNode *node, const Field *field, uint64_t *value, bool *unlimited,
+                         bool (*parse)(const char *text, uint64_t *ret), const char *wanted, GError **error);
+bool field_read_text(JsonNode *node, char **ret, GError **error);
+
+/* Defines the reader of a field whose text has a grammar of its own. */
+#define FIELD_SPEC_READER(function, type, parser)                                                            \
+        static bool function(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target,                 \
+                             GError **error) {                                                               \
+                type *spec;                                                                                  \
+                if (!node_holds(node, G_TYPE_STRING))                                                        \
+                        return field_wrong_type(node, "text", error);                                        \
+                spec = parser(json_node_get_string(node), error);                                            \
+                if (!spec)                                                                                   \
+                        return false;                                                                        \
+                *(type **)target = spec;                                                                     \
+                return true;                                                                                 \
+        }
