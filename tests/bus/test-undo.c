@@ -65,7 +65,7 @@ static void test_third_fails_in_the_plan(G_GNUC_UNUSED void **state) {
         assert_as_before(f, &b);
 }
 
-/* ops:J7 differs: nothing is created, see design.md 5. */
+/* Nothing is created where the reference leaves the directory: design.md 5, decision 1. */
 static void test_plan_failure_leaves_the_backdrop(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(NULL);
         Before b = look(f, add_to_backdrop(f, "{'name': 'back'}"));

@@ -75,8 +75,7 @@ static void test_all_workers_gone(G_GNUC_UNUSED void **state) {
         assert_nothing_exists(f);
 }
 
-static void
-test_stopped_worker_is_killed_at_the_deadline(G_GNUC_UNUSED void **state) { /* work:S17 work:S18 */
+static void test_stopped_worker_is_killed_at_the_deadline(G_GNUC_UNUSED void **state) {
         static const char place[] = "cgroups.0.works.0.workers";
         Fixture *f = fixture_start(&short_stop);
         JsonNode *r = add(f, "{'name': 'foo', 'works': [{'workers': 3}]}");
