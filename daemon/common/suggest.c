@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "suggest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static char folded(char c) {
         return c == '-' ? '_' : g_ascii_tolower(c);
 }
 
-/* Levenshtein distance over folded letters, one row at a time. */
+/* How many letters have to be inserted, removed, replaced or swapped with their neighbour (optimal string
+ * alignment). Rows of the usual table, of which only the last three are kept. */
 static size_t distance(const char *a, const char *b) {
         size_t n = strlen(b);
-        g_autofree size_t *row = g_new(size_t, n + 1);
+        g_autofree size_t *rows = g_new0(size_t, 3 * (n + 1));
+        size_t *before = rows, *last = before + n + 1, *row = last + n + 1, *spare;
 
         for (size_t j = 0; j <= n; j++)
-                row[j] = j;
+                last[j] = j;
         for (size_t i = 0; a[i]; i++) {
-                size_t diagonal = row[0];
                 row[0] = i + 1;
                 for (size_t j = 0; j < n; j++) {
-                        size_t replaced = diagonal + (folded(a[i]) != folded(b[j]));
-                        diagonal = row[j + 1];
-                        row[j + 1] = MIN(replaced, MIN(row[j], row[j + 1]) + 1);
+                        bool same = folded(a[i]) == folded(b[j]);
+                        bool swapped = i > 0 && j > 0 && folded(a[i]) == folded(b[j - 1]) &&
+                                       folded(a[i - 1]) == folded(b[j]);
+                        row[j + 1] = MIN(last[j] + !same, MIN(last[j + 1], row[j]) + 1);
+                        if (swapped)
+                                row[j + 1] = MIN(row[j + 1], before[j - 1] + 1);
                 }
+                spare = before;
+                before = last;
+                last = row;
+                row = spare;
         }
-        return row[n];
+        return last[n];
 }
 
 const char *suggest_name(const char *name, const char *(*nth)(size_t i, const void *context), size_t n,

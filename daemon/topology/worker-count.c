@@ -48,7 +48,7 @@ static bool resolve_pct(const WorkerCountRequest *r, const char *label, guint64 
         if (n > (double)r->ceiling || n >= 0x1p64)
                 return refuse(error, KT_ERROR_LIMIT_EXCEEDED, label,
                               "workers_pct %s of %u CPUs gives %s workers, the limit is %" G_GUINT64_FORMAT
-                              "; lower it or raise the configured limit.",
+                              "; lower it or raise MaxWorkers in the configuration.",
                               pct, r->cpus, shown, r->ceiling);
         *ret = n;
         return true;
@@ -82,7 +82,7 @@ bool worker_count_resolve(const WorkerCountRequest *r, const char *label, guint6
         if (n > r->ceiling)
                 return refuse(error, KT_ERROR_LIMIT_EXCEEDED, label,
                               "%s %" G_GUINT64_FORMAT " is over the limit of %" G_GUINT64_FORMAT
-                              "; lower it or raise the configured limit.",
+                              "; lower it or raise MaxWorkers in the configuration.",
                               key, n, r->ceiling);
         *ret = n;
         return true;

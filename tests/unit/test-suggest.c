@@ -15,8 +15,9 @@ static void nearest(void **state G_GNUC_UNUSED) {
                 { "cpu-set", "cpuset" },          /* one letter too many of 7: at most 2 may differ */
                 { "cpst", NULL },                 /* two missing of 4: at most 1 */
                 { "cpset", "cpuset" },
-                { "wieght", "weight" }, /* two swapped are two differences of 6 */
-                { "wieghd", NULL },
+                { "ncie", "nice" }, /* two swapped are one difference */
+                { "wieghd", "weight" },
+                { "wieghdd", NULL },
                 { "nic", "nice" },
                 { "ni", NULL }, /* short words must be equal but for case */
                 { "IO", "io" },

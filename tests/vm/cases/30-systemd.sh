@@ -68,6 +68,13 @@ ok "kill" systemctl kill -s KILL --kill-who=main ktsetup-default.service
 wait_until 10 "nothing is left" nothing_left
 served
 
+t "the executor hangs"
+begin
+kill -STOP "$(systemctl show -P MainPID ktsetup-default.service)"
+like "$(ktctl add-cgroup more 2>&1)" 'no progress for [0-9]+ ms .*\[TimedOut\]' "the call is answered all the same"
+wait_until 10 "nothing is left" nothing_left
+served
+
 t "drop-in for scenarios"
 mkdir -p /run/systemd/system/ktsetup-.service.d
 printf '[Service]\nNice=5\n' >/run/systemd/system/ktsetup-.service.d/nice.conf
