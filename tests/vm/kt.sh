@@ -8,6 +8,10 @@ slice=/sys/fs/cgroup/ktsetup.slice
 scenario=$slice/ktsetup-default.service
 bus=(busctl call org.ktstr.Setup1 /org/ktstr/Setup1/scenario/default org.ktstr.Setup1.Scenario)
 
+# Workers that mostly sleep: where what they do does not matter, spinning would only slow the emulated machine.
+# shellcheck disable=SC2034  # used by the cases
+light=(--work-type Bursty --param burst_duration=1ms)
+
 # pids_of CGROUP: one line a worker, as the daemon tells them
 pids_of() { ktctl status --json | jq -r --arg c "$1" '.cgroups[] | select(.name == $c) | .works[].workers[].pid'; }
 

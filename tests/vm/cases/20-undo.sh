@@ -27,7 +27,7 @@ ok "no directory, process or unit is left" nothing_left
 is "$(ktctl status --json | jq -c .cgroups)" '[]' "the books are empty"
 
 t "what was there before stays"
-ok "backdrop" ktctl add-cgroup base --backdrop --cpu-weight 50
+ok "backdrop" ktctl add-cgroup base --backdrop --cpu-weight 50 "${light[@]}"
 before=$(find "$scenario" -type d | sort; cat "$scenario/cgroup.subtree_control"; pids_of base)
 refused KernelRefused "^cgroups\[2\]" "$three"
 after=$(find "$scenario" -type d | sort; cat "$scenario/cgroup.subtree_control"; pids_of base)

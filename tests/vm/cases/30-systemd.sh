@@ -8,13 +8,13 @@
 . "$(dirname "$0")/../kt.sh"
 
 begin() {
-	ok "a run begins" ktctl add-cgroup run --cpuset llc:0 --workers 3
-	ok "with a backdrop" ktctl add-cgroup stage/deep --backdrop --memory-max 64M --workers 1
+	ok "a run begins" ktctl add-cgroup run --cpuset llc:0 "${light[@]}" --workers 3
+	ok "with a backdrop" ktctl add-cgroup stage/deep --backdrop --memory-max 64M "${light[@]}" --workers 1
 	is "$(workers)" 5 "an executor and four workers"
 }
 
 served() {
-	ok "the next call is served" ktctl add-cgroup again --workers 1
+	ok "the next call is served" ktctl add-cgroup again "${light[@]}" --workers 1
 	ok "and its end" ktctl teardown
 	ok "nothing is left" nothing_left
 }
@@ -50,7 +50,7 @@ before=$(cat "$scenario/run/cpuset.cpus" "$scenario/stage/deep/memory.max"; pids
 ok "daemon-reload" systemctl daemon-reload
 is "$(cat "$scenario/run/cpuset.cpus" "$scenario/stage/deep/memory.max"; pids_of run; pids_of stage/deep)" "$before" \
 	"limits and workers are as before"
-ok "another cgroup" ktctl add-cgroup more --workers 1
+ok "another cgroup" ktctl add-cgroup more "${light[@]}" --workers 1
 report=$(ktctl teardown --json)
 is "$(jq -c '[.cgroups[].works[].workers[].completed]' <<<"$report")" '[true,true,true,true,true]' "every worker completed"
 ok "nothing is left" nothing_left
@@ -79,7 +79,7 @@ t "drop-in for scenarios"
 mkdir -p /run/systemd/system/ktsetup-.service.d
 printf '[Service]\nNice=5\n' >/run/systemd/system/ktsetup-.service.d/nice.conf
 systemctl daemon-reload
-ok "a run begins" ktctl add-cgroup run
+ok "a run begins" ktctl add-cgroup run "${light[@]}"
 is "$(systemctl show -P Nice ktsetup-default.service)" 5 "the drop-in counts"
 rm -r /run/systemd/system/ktsetup-.service.d
 systemctl daemon-reload

@@ -8,7 +8,7 @@
 
 fresh
 t "born in place"
-ok "backdrop" ktctl add-cgroup base --backdrop
+ok "backdrop" ktctl add-cgroup base --backdrop "${light[@]}"
 executor=$(systemctl show -P MainPID ktsetup-default.service)
 trace=$(mktemp)
 strace -f -qq -e trace=clone3,openat,openat2 -o "$trace" -p "$executor" &
@@ -42,11 +42,11 @@ ok "teardown" ktctl teardown
 t "set-up"
 ok "apply" ktctl apply - <<'END'
 {"cgroups":[{"name":"setup","cpuset":"numa:1","nice":3,"works":[
-	{"comm":"plain","workers":1},
+	{"comm":"plain","work_type":"Bursty"},
 	{"comm":"fifo","work_type":"Bursty","params":{"burst_duration":"1ms"},"sched_policy":"fifo:7","affinity":"cpus:5"},
-	{"comm":"batch","sched_policy":"batch","nice":-4,"affinity":"smt-pair"},
-	{"comm":"nobody","uid":65534,"gid":65534,"affinity":"random:1"},
-	{"comm":"memory","mem_policy":"bind:1","mpol_flags":["static"]}]}]}
+	{"comm":"batch","work_type":"Bursty","sched_policy":"batch","nice":-4,"affinity":"smt-pair"},
+	{"comm":"nobody","work_type":"Bursty","uid":65534,"gid":65534,"affinity":"random:1"},
+	{"comm":"memory","work_type":"Bursty","mem_policy":"bind:1","mpol_flags":["static"]}]}]}
 END
 pid() { for p in $(pids_of setup); do [ "$(cat "/proc/$p/comm")" != "$1" ] || echo "$p"; done; }
 allowed() { sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(pid "$1")/status"; }

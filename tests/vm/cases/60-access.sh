@@ -24,7 +24,7 @@ is "$(busctl get-property org.ktstr.Setup1 /org/ktstr/Setup1 org.ktstr.Setup1.Ma
 	's "/sys/fs/cgroup/ktsetup.slice"' "root"
 
 t "the sandbox of the service"
-ok "scenario" ktctl add-cgroup box
+ok "scenario" ktctl add-cgroup box "${light[@]}"
 daemon=$(systemctl show -P MainPID ktsetupd.service)
 executor=$(systemctl show -P MainPID ktsetup-default.service)
 is "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$daemon/status")" 1 "the daemon has no new privileges"
