@@ -160,15 +160,18 @@ static void sweep(Child *c) {
 
 /* ---- an executor's life ---- */
 
+/* One that ends by itself, even with an error, has removed what it made; only a killed one leaves it behind.
+ * The difference matters: a sweep kills whoever lives in the directory. */
 static int on_child_exit(G_GNUC_UNUSED sd_event_source *source, const siginfo_t *si, void *userdata) {
         Child *c = userdata;
 
-        if (si->si_code == CLD_EXITED && si->si_status == 0) {
+        if (si->si_code == CLD_EXITED) {
+                if (si->si_status != 0)
+                        c->why = g_strdup_printf("it exited with status %d", si->si_status);
                 finish(c);
                 return 0;
         }
-        c->why = si->si_code == CLD_EXITED ? g_strdup_printf("it exited with status %d", si->si_status)
-                                           : g_strdup_printf("it was killed by signal %d", si->si_status);
+        c->why = g_strdup_printf("it was killed by signal %d", si->si_status);
         c->source = sd_event_source_disable_unref(c->source);
         sweep(c);
         return 0;

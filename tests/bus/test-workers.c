@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -235,6 +236,27 @@ static void test_executor_that_cannot_start(G_GNUC_UNUSED void **state) {
         }
 }
 
+/* An executor that ends by itself has removed what it made. Who else lives in its directory is not its prey.
+ */
+static void test_failing_executor_harms_nobody(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(&(FixtureOptions){ .executor = "/bin/false" });
+        const char *const argv[] = { "/bin/sleep", "3600", NULL };
+        Process stranger = process_start(argv, NULL);
+        g_autofree char *procs = g_build_filename(f->scenario, "cgroup.procs", NULL);
+        g_autofree char *pid = g_strdup_printf("%d", stranger.pid);
+        JsonNode *answer;
+
+        assert_int_equal(mkdir(f->scenario, 0755), 0);
+        write_file(procs, pid);
+        answer = call(f, "AddCgroupDef", "[{'name': 'foo'}, {}]");
+        assert_refused(f, answer, "ExecutorLost", ECONNRESET, "status 1", NULL);
+        assert_false(process_gone(stranger.pid));
+        assert_int_equal(kill(stranger.pid, SIGKILL), 0);
+        assert_int_equal(process_wait(&stranger), -SIGKILL);
+        process_clear(&stranger);
+        assert_int_equal(rmdir(f->scenario), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_killed_worker_is_told_and_reported, fixture_teardown),
@@ -248,6 +270,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_hung_executor_is_given_up, fixture_teardown),
                 cmocka_unit_test_teardown(test_hung_executor_does_not_keep_the_daemon, fixture_teardown),
                 cmocka_unit_test_teardown(test_executor_that_cannot_start, fixture_teardown),
+                cmocka_unit_test_teardown(test_failing_executor_harms_nobody, fixture_teardown),
         };
 
         return fixture_result(cmocka_run_group_tests(tests, NULL, NULL));
