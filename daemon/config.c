@@ -9,25 +9,31 @@ typedef struct Key {
         const char *group, *name;
         size_t offset;
         guint64 fallback, min, max;
-        bool (*parse)(const char *text, uint64_t *ret); /* NULL: text */
+        bool (*parse)(const char *text, uint64_t *ret); /* NULL: a path */
+        const char *fallback_path;
 } Key;
 
 static const Key keys[] = {
-        { "Daemon", "IdleExitSec", offsetof(Config, idle_exit_sec), 30, 0, 86400, count_parse },
-        { "Daemon", "CgroupRoot", offsetof(Config, cgroup_root), 0, 0, 0, NULL },
-        { "Scenario", "WorkersPerCgroup", offsetof(Config, workers_per_cgroup), 1, 1, 1000000, count_parse },
-        { "Scenario", "StopTimeoutSec", offsetof(Config, stop_timeout_sec), 5, 1, 3600, count_parse },
-        { "Scenario", "SettleTimeoutSec", offsetof(Config, settle_timeout_sec), 1, 1, 3600, count_parse },
-        { "Limits", "MaxCgroups", offsetof(Config, max_cgroups), 1000, 1, 1000000, count_parse },
-        { "Limits", "MaxWorkers", offsetof(Config, max_workers), 10000, 1, 1000000, count_parse },
+        { "Daemon", "IdleExitSec", offsetof(Config, idle_exit_sec), 30, 0, 86400, count_parse, NULL },
+        { "Daemon", "CgroupRoot", offsetof(Config, cgroup_root), 0, 0, 0, NULL, NULL },
+        { "Daemon", "PlacementLog", offsetof(Config, placement_log), 0, 0, 0, NULL,
+          "/run/ktsetupd/placement.log" },
+        { "Scenario", "WorkersPerCgroup", offsetof(Config, workers_per_cgroup), 1, 1, 1000000, count_parse,
+          NULL },
+        { "Scenario", "StopTimeoutSec", offsetof(Config, stop_timeout_sec), 5, 1, 3600, count_parse, NULL },
+        { "Scenario", "SettleTimeoutSec", offsetof(Config, settle_timeout_sec), 1, 1, 3600, count_parse,
+          NULL },
+        { "Limits", "MaxCgroups", offsetof(Config, max_cgroups), 1000, 1, 1000000, count_parse, NULL },
+        { "Limits", "MaxWorkers", offsetof(Config, max_workers), 10000, 1, 1000000, count_parse, NULL },
         { "Limits", "MaxDocumentBytes", offsetof(Config, max_document_bytes), 1 << 20, 1, 16 << 20,
-          size_parse },
+          size_parse, NULL },
 };
 
 void config_free(Config *c) {
         if (!c)
                 return;
         g_free(c->cgroup_root);
+        g_free(c->placement_log);
         g_free(c);
 }
 
@@ -70,6 +76,9 @@ static bool apply_value(Config *c, const char *path, const Key *key, const char 
         uint64_t value;
 
         if (!key->parse) {
+                if (text[0] && text[0] != '/')
+                        return fail(error, path, "%s=%s is not a full path; it must begin with /", key->name,
+                                    text);
                 g_free(*(char **)target);
                 *(char **)target = text[0] ? g_strdup(text) : NULL;
                 return true;
@@ -149,6 +158,8 @@ Config *config_load(const char *path, bool required, GError **error) {
         for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
                 if (keys[i].parse)
                         *(guint64 *)((char *)c + keys[i].offset) = keys[i].fallback;
+                else
+                        *(char **)((char *)c + keys[i].offset) = g_strdup(keys[i].fallback_path);
         if (!apply_file(c, path, required, error) || !apply_directory(c, directory, error))
                 return NULL;
         return g_steal_pointer(&c);

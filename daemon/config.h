@@ -8,6 +8,7 @@
 typedef struct Config {
         guint64 idle_exit_sec; /* 0: never */
         char *cgroup_root;     /* NULL: below systemd */
+        char *placement_log;   /* NULL: the journal alone */
         guint64 workers_per_cgroup;
         guint64 stop_timeout_sec, settle_timeout_sec;
         guint64 max_cgroups, max_workers;

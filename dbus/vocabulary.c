@@ -23,8 +23,9 @@ const VocabularyWord vocabulary[] = {
         { "io.weight", VOCABULARY_COUNT, "N", "io.weight, 1..10000" },
         { "pids.max", VOCABULARY_COUNT, "N", "most tasks: a number or max" },
         WORKER_WORDS(""),
+        { "swappable", VOCABULARY_FLAG, "", "work_type_override may replace the types of its works" },
         { "works.work_type", VOCABULARY_TEXT, "TYPE",
-          "SpinWait, YieldHeavy or Bursty; starts a new worker group" },
+          "SpinWait YieldHeavy Mixed Bursty PipeIo FutexPingPong IdleChurn; starts a new worker group" },
         { "works.params", VOCABULARY_PARAMS, "KEY=VALUE", "parameter of the work type" },
         { "works.workers", VOCABULARY_COUNT, "N", "number of workers" },
         { "works.workers_pct", VOCABULARY_NUMBER, "F", "workers as a fraction of the cgroup's CPUs" },
@@ -36,6 +37,8 @@ const VocabularyWord vocabulary[] = {
           "default local bind:LIST preferred:N interleave:LIST preferred-many:LIST "
           "weighted-interleave:LIST" },
         { "works.mpol_flags", VOCABULARY_TEXTS, "FLAGS", "static relative balancing" },
+        { "works.pcomm", VOCABULARY_TEXT, "NAME",
+          "the workers are threads of one leader process of this name, 1 to 15 bytes" },
         WORKER_WORDS("works."),
 };
 const size_t vocabulary_count = sizeof(vocabulary) / sizeof(vocabulary[0]);

@@ -15,12 +15,13 @@ typedef enum VocabularyKind {
         VOCABULARY_TIME,   /* microseconds: integer, or text with ns us ms s */
         VOCABULARY_TEXTS,  /* list of words, comma-separated on a command line */
         VOCABULARY_PARAMS, /* object; KEY=VALUE on a command line, repeatable */
+        VOCABULARY_FLAG,   /* boolean; on a command line an option without a value, which means true */
 } VocabularyKind;
 
 typedef struct VocabularyWord {
         const char *key;
         VocabularyKind kind;
-        const char *argument; /* placeholder in usage texts */
+        const char *argument; /* placeholder in usage texts; "" for a flag */
         const char *help;
 } VocabularyWord;
 

@@ -94,24 +94,38 @@ void desk_plans_end(Desk *d, Slot slot) {
         d->plan = plan_end(&d->context, slot);
 }
 
+static void append_works(GString *text, const GroupState *group) {
+        g_string_append_printf(text, " #%u%s%s", group->id, group->pcomm ? " " : "", group->pcomm ?: "");
+        for (guint i = 0; i < group->works->len; i++) {
+                const WorkState *work = group->works->pdata[i];
+                g_autofree char *cpus = cpulist_format(work->cpus);
+                g_string_append_printf(text, "%s %s %u on %s", group->pcomm ? i ? "," : ":" : "",
+                                       work_type_get(work->work_type)->name, work->n_workers, cpus);
+        }
+}
+
 static void append_action(GString *text, const PlanAction *a) {
         static const char *const words[ACTION_KIND_COUNT] = {
-                "mkdir", "enable",  "write",    "spawn",       "release",
-                "stop",  "collect", "evacuate", "await-empty", "rmdir",
+                [ACTION_MKDIR] = "mkdir",       [ACTION_ENABLE] = "enable",
+                [ACTION_WRITE] = "write",       [ACTION_SPAWN] = "spawn",
+                [ACTION_PHASE] = "phase",       [ACTION_RELEASE] = "release",
+                [ACTION_STOP] = "stop",         [ACTION_COLLECT] = "collect",
+                [ACTION_EVACUATE] = "evacuate", [ACTION_AWAIT_EMPTY] = "await-empty",
+                [ACTION_RMDIR] = "rmdir",
         };
         g_autofree char *path = plan_action_path(a);
 
         g_string_append_printf(text, "%s%s", a->flags & ACTION_TOLERATE ? "?" : "", words[a->kind]);
-        if (!a->group_id)
+        if (a->kind == ACTION_PHASE && a->phase == PHASE_BETWEEN)
+                g_string_append(text, " between");
+        else if (a->kind == ACTION_PHASE)
+                g_string_append_printf(text, " %u", a->phase);
+        else if (!a->group_id)
                 g_string_append_printf(text, " %s", path[0] ? path : ".");
         if (a->value)
                 g_string_append_printf(text, " %s", a->value);
-        if (a->group) {
-                g_autofree char *cpus = cpulist_format(a->group->state->cpus);
-                g_string_append_printf(text, " #%u %s %u on %s", a->group->state->id,
-                                       work_type_get(a->group->state->work_type)->name,
-                                       a->group->state->n_workers, cpus);
-        }
+        if (a->group)
+                append_works(text, a->group->state);
         if (a->group_id)
                 g_string_append_printf(text, " #%u", a->group_id);
         g_string_append_c(text, '\n');

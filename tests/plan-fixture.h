@@ -29,7 +29,8 @@ void desk_has(Desk *d, Slot slot, const char *list);
 void desk_plans_end(Desk *d, Slot slot);
 
 /* The actions of the last plan, one a line: "mkdir a", "enable . +cpu", "write a/cpu.weight 100",
- * "spawn a #1 SpinWait 2 on 0-2", "release #1". A "?" in front: a failure is tolerated. g_free() it. */
+ * "spawn a #1 SpinWait 2 on 0-2", "spawn a #2 app: SpinWait 1 on 0, Mixed 3 on 0-2" of a container,
+ * "phase 1", "release #1". A "?" in front: a failure is tolerated. g_free() it. */
 char *desk_actions(const Desk *d);
 /* Only those that begin with `word`. */
 char *desk_actions_of(const Desk *d, const char *word);

@@ -90,6 +90,7 @@ static void fill_runner_config(Service *s) {
                 .workers_per_cgroup = (unsigned)c->workers_per_cgroup,
                 .stop_ms = (unsigned)c->stop_timeout_sec * 1000,
                 .settle_ms = (unsigned)c->settle_timeout_sec * 1000,
+                .placement_log = c->placement_log,
         };
 }
 

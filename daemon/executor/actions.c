@@ -9,6 +9,7 @@
 
 #include "describe.h"
 #include "home.h"
+#include "phase.h"
 #include "spawn.h"
 #include "util.h"
 
@@ -204,7 +205,13 @@ static int do_write(Executor *e, const Plan *plan, const WireAction *a, WireFail
 /* ---- groups ---- */
 
 static int do_spawn(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
-        return spawn_group(e, plan, plan_at(plan, a->path), plan_group(plan, a->group), failure);
+        return spawn_group(e, plan, a, failure);
+}
+
+static int do_phase(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
+        (void)plan, (void)failure;
+        phase_tell(e, a->phase);
+        return 0;
 }
 
 static int do_release(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
@@ -213,6 +220,7 @@ static int do_release(Executor *e, const Plan *plan, const WireAction *a, WireFa
 
         if (!group)
                 return -ENOENT;
+        migrated_tell(e, group, MOMENT_RELEASE);
         group_open_gate(group);
         return 0;
 }
@@ -229,6 +237,7 @@ static int do_stop(Executor *e, const Plan *plan, const WireAction *a, WireFailu
         if (!group)
                 return -ENOENT;
         start_stop_clock(e, plan);
+        migrated_tell(e, group, MOMENT_STOP);
         group_stop(group);
         return 0;
 }
@@ -245,7 +254,7 @@ static int do_collect(Executor *e, const Plan *plan, const WireAction *a, WireFa
                 r = group_wait(e, group, after_ms(REAP_AFTER_KILL_MS));
         }
         if (r == -ETIMEDOUT)
-                describe_append(failure->detail, "%u workers survive SIGKILL", group->n_live);
+                describe_append(failure->detail, "%u processes survive SIGKILL", group->n_live);
         if (r >= 0)
                 group_free(e, group);
         return r;
@@ -256,7 +265,7 @@ static int (*const actions[ACTION_KIND_COUNT])(Executor *, const Plan *, const W
         [ACTION_MKDIR] = do_mkdir,     [ACTION_ENABLE] = do_enable,     [ACTION_WRITE] = do_write,
         [ACTION_SPAWN] = do_spawn,     [ACTION_RELEASE] = do_release,   [ACTION_STOP] = do_stop,
         [ACTION_COLLECT] = do_collect, [ACTION_EVACUATE] = do_evacuate, [ACTION_AWAIT_EMPTY] = do_await_empty,
-        [ACTION_RMDIR] = do_rmdir,
+        [ACTION_RMDIR] = do_rmdir,     [ACTION_PHASE] = do_phase,
 };
 
 int action_run(Executor *e, const Plan *plan, uint32_t index, WireFailure *failure) {

@@ -2,9 +2,7 @@
 #include "children.h"
 
 #include <errno.h>
-#include <search.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -15,45 +13,56 @@
 
 enum { REAP_MS = 3000 };
 
-static int by_pid(const void *a, const void *b) {
-        pid_t x = ((const Child *)a)->pid, y = ((const Child *)b)->pid;
-        return (x > y) - (x < y);
-}
-
-static Child *find_child(const Executor *e, pid_t pid) {
-        Child key = { .pid = pid };
-        Child **found = tfind(&key, &e->children.by_pid, by_pid);
-        return found ? *found : NULL;
-}
-
 bool children_contain(const Executor *e, pid_t pid) {
-        return find_child(e, pid) != NULL;
+        return pid_table_find(e->children.by_pid, pid) != NULL;
+}
+
+uint32_t children_live(const Executor *e) {
+        return e->children.by_pid ? e->children.by_pid->used : 0;
 }
 
 /* ---- groups ---- */
 
-int group_new(Executor *e, uint32_t id, const ArenaShape *shape, Group **ret) {
-        Group *group = calloc(1, sizeof *group + shape->n_workers * sizeof(Child));
-        LedgerEntry *entry = ledger_prepare(LEDGER_GROUP, "");
+static size_t group_size(uint32_t n_children) {
+        return sizeof(Group) + n_children * sizeof(Child);
+}
 
-        if (group && entry) {
-                group->arena_size = arena_size(shape);
-                group->arena = memory_new("ktsetup-arena", group->arena_size, &group->arena_fd);
-        }
-        if (!group || !entry || !group->arena) {
-                int error = group && entry ? errno : ENOMEM;
-                ledger_discard(entry);
-                free(group);
-                return -error;
-        }
+static Group *group_with_arena(const ArenaShape *shape) {
+        uint32_t n_children = shape->leader ? 1 : shape->n_workers;
+        Group *group = memory_new_unforked(group_size(n_children));
 
+        if (!group)
+                return NULL;
+        *group = (Group){ .n_workers = shape->n_workers, .n_children = n_children, .led = shape->leader };
+        group->arena_size = arena_size(shape);
+        group->arena = memory_new("ktsetup-arena", group->arena_size, &group->arena_fd);
+        if (!group->arena) {
+                int error = errno;
+                munmap(group, group_size(n_children));
+                errno = error;
+                return NULL;
+        }
         arena_init(group->arena, shape);
+        return group;
+}
+
+int group_new(Executor *e, uint32_t id, const ArenaShape *shape, Group **ret) {
+        CLEANUP(ledger_discard_pointer) LedgerEntry *entry = ledger_prepare(LEDGER_GROUP, "");
+
+        if (!entry || pid_table_reserve(&e->children.by_pid, shape->leader ? 1 : shape->n_workers) < 0)
+                return -ENOMEM;
+        Group *group = group_with_arena(shape);
+        if (!group)
+                return -errno;
+
+        atomic_store(&group->arena->phase, e->phase);
         group->id = id;
         group->next = e->children.groups;
         e->children.groups = group;
         group->entry = entry;
         entry->group = group;
         ledger_add(&e->ledger, entry);
+        entry = NULL;
         *ret = group;
         return 0;
 }
@@ -65,17 +74,12 @@ Group *group_find(const Executor *e, uint32_t id) {
         return NULL;
 }
 
-int group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid) {
+void group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid) {
         Child *child = &group->children[index];
 
         *child = (Child){ .pid = pid, .index = index, .live = true, .group = group };
-        if (!tsearch(child, &e->children.by_pid, by_pid)) {
-                child->live = false;
-                return -ENOMEM;
-        }
+        pid_table_add(e->children.by_pid, child);
         group->n_live++;
-        e->children.n_live++;
-        return 0;
 }
 
 void group_open_gate(Group *group) {
@@ -92,7 +96,7 @@ void group_stop(Group *group) {
 }
 
 void group_kill(Group *group, bool overdue) {
-        for (uint32_t i = 0; i < group->arena->n_workers; i++) {
+        for (uint32_t i = 0; i < group->n_children; i++) {
                 Child *child = &group->children[i];
                 if (!child->live)
                         continue;
@@ -127,7 +131,7 @@ void group_free(Executor *e, Group *group) {
         ledger_remove(&e->ledger, group->entry);
         munmap(group->arena, group->arena_size);
         close_fd(&group->arena_fd);
-        free(group);
+        munmap(group, group_size(group->n_children));
 }
 
 /* ---- ends of workers ---- */
@@ -138,30 +142,43 @@ static WorkerExit exit_kind_of(const Child *child, const siginfo_t *info) {
         return child->overdue && info->si_status == SIGKILL ? WORKER_EXIT_DEADLINE : WORKER_EXIT_SIGNAL;
 }
 
-static void child_ended(Executor *e, Child *child, const siginfo_t *info) {
-        Group *group = child->group;
-        ArenaSlot *slot = arena_slot(group->arena, child->index);
-        WireExit message = {
-                .kind = WIRE_EXIT,
-                .group_id = group->id,
-                .worker = child->index,
-                .pid = child->pid,
-                .exit_kind = exit_kind_of(child, info),
-                .exit_value = info->si_status,
-        };
+static void worker_ended(Executor *e, Group *group, uint32_t index, pid_t pid, WorkerExit kind, int value) {
+        ArenaSlot *slot = arena_slot(group->arena, index);
+        WireExit message = { WIRE_EXIT, group->id, index, pid, kind, value };
 
-        tdelete(child, &e->children.by_pid, by_pid);
-        child->live = false;
-        group->n_live--;
-        e->children.n_live--;
-        atomic_store_explicit(&slot->exit_value, message.exit_value, memory_order_relaxed);
-        atomic_store_explicit(&slot->exit_kind, message.exit_kind, memory_order_release);
-        executor_beat(e);
-
+        atomic_store_explicit(&slot->exit_value, value, memory_order_relaxed);
+        atomic_store_explicit(&slot->exit_kind, kind, memory_order_release);
         if (group->announced)
                 executor_send(e, &message, sizeof message, -1);
-        else if (!group->lost && atomic_load(&slot->state) != WORKER_REFUSED)
+}
+
+/* A thread that had finished ended well, whatever became of its leader then. */
+static void thread_ended(Executor *e, Group *group, uint32_t index, pid_t leader, WorkerExit kind,
+                         int value) {
+        const ArenaSlot *slot = arena_slot(group->arena, index);
+        pid_t tid = atomic_load(&slot->tid);
+        bool finished = atomic_load_explicit(&slot->state, memory_order_acquire) == WORKER_FINISHED;
+
+        worker_ended(e, group, index, tid ? tid : leader, finished ? WORKER_EXIT_CODE : kind,
+                     finished ? 0 : value);
+}
+
+static void child_ended(Executor *e, Child *child, const siginfo_t *info) {
+        Group *group = child->group;
+        WorkerExit kind = exit_kind_of(child, info);
+
+        pid_table_remove(e->children.by_pid, child);
+        child->live = false;
+        group->n_live--;
+        executor_beat(e);
+        if (!group->announced && !group->lost)
                 group->lost = child;
+
+        if (!group->led)
+                worker_ended(e, group, child->index, child->pid, kind, info->si_status);
+        else
+                for (uint32_t i = 0; i < group->n_workers; i++)
+                        thread_ended(e, group, i, child->pid, kind, info->si_status);
 }
 
 void children_reap(Executor *e) {
@@ -176,7 +193,7 @@ void children_reap(Executor *e) {
                 kill(-info.si_pid, SIGKILL);
                 waitid(P_PID, (id_t)info.si_pid, &info, WEXITED);
 
-                Child *child = find_child(e, info.si_pid);
+                Child *child = pid_table_find(e->children.by_pid, info.si_pid);
                 if (child)
                         child_ended(e, child, &info);
         }

@@ -7,17 +7,19 @@
 
 #include "arena.h"
 #include "ledger.h"
+#include "pid-table.h"
 
-typedef struct Child {
+struct Child {
         pid_t pid;
         uint32_t index;
         bool live;    /* not reaped yet */
         bool overdue; /* killed because it did not answer the stop */
         Group *group;
-} Child;
+};
 
 /* The workers of one SPAWN, and their arena. Lives from the SPAWN until its workers are gone and have been
- * asked for: by COLLECT, by the undo of the plan, by the end of the executor. */
+ * asked for: by COLLECT, by the undo of the plan, by the end of the executor. Not in the memory of children,
+ * as the records of children are not. */
 struct Group {
         Group *next;
         uint32_t id;
@@ -25,35 +27,38 @@ struct Group {
         size_t arena_size;
         int arena_fd; /* until the daemon has got it */
         LedgerEntry *entry;
+        bool led;          /* a container: its one child is the leader, whose threads the workers are */
         bool announced;    /* the daemon knows it, and hears of exits */
-        const Child *lost; /* before it was announced: a worker that died */
-        uint32_t n_live;
-        Child children[]; /* one for each worker of the arena */
+        const Child *lost; /* before it was announced: the first child that ended */
+        uint32_t n_workers;
+        uint32_t n_children, n_live;
+        Child children[];
 };
 
 typedef struct Children {
-        void *by_pid; /* tsearch(3) tree of live children */
+        PidTable *by_pid; /* the live ones; NULL before the first group */
         Group *groups;
-        uint32_t n_live;
 } Children;
 
-/* A group without workers, noted in the ledger. 0, -ENOMEM, or another negative errno. */
+/* A group without workers, noted in the ledger, and room for its children. 0, -ENOMEM, or another negative
+ * errno. */
 int group_new(Executor *e, uint32_t id, const ArenaShape *shape, Group **ret);
 Group *group_find(const Executor *e, uint32_t id);
-/* The next worker has been forked: from now on it is looked after. -ENOMEM: it is not. */
-int group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid);
+/* The child has been forked: from now on it is looked after. */
+void group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid);
 
 void group_open_gate(Group *group);
 void group_stop(Group *group);
-/* SIGKILL to each remaining worker's process group. */
+/* SIGKILL to each remaining child's process group. */
 void group_kill(Group *group, bool overdue);
-/* Until all workers are reaped: 0, -ETIMEDOUT, -ECANCELED. */
+/* Until all children are reaped: 0, -ETIMEDOUT, -ECANCELED. */
 int group_wait(Executor *e, Group *group, uint64_t deadline_ns);
-/* Kills, reaps, and forgets. On -ETIMEDOUT (a worker that not even SIGKILL ends) or -ECANCELED it stays. */
+/* Kills, reaps, and forgets. On -ETIMEDOUT (a child that not even SIGKILL ends) or -ECANCELED it stays. */
 int group_destroy(Executor *e, Group *group);
-/* A group without live workers. */
+/* A group without live children. */
 void group_free(Executor *e, Group *group);
 
 bool children_contain(const Executor *e, pid_t pid);
+uint32_t children_live(const Executor *e);
 void children_reap(Executor *e);
 void children_kill_all(Executor *e);

@@ -17,6 +17,7 @@
 #include "actions.h"
 #include "home.h"
 #include "memory.h"
+#include "phase.h"
 #include "quirks.h"
 #include "util.h"
 
@@ -101,15 +102,19 @@ static int run_actions(Executor *e, const Plan *plan, WireFailure *failure) {
 
 static void run_plan(Executor *e, const Plan *plan, WireDone *done) {
         WireFailure failure = { 0 };
+        uint32_t phase = e->phase;
 
         e->serial = plan->serial;
         e->ledger.plan++;
         e->stop_deadline = 0;
+        e->moments = 0;
         int r = run_actions(e, plan, &failure);
         done->ok = r >= 0;
         if (r >= 0 || e->quit) /* on the way out all of it goes, not only this plan's part */
                 return;
         done->failure = failure;
+        if (e->phase != phase)
+                phase_tell(e, phase);
         done->undone = ledger_undo_plan(e, plan->head->settle_ms, tell_undo_failure);
 }
 
@@ -312,7 +317,7 @@ static void executor_leave(Executor *e) {
         children_kill_all(e);
 
         uint64_t deadline = after_ms(LEAVE_MS);
-        while (e->children.n_live && executor_wait(e, -1, 0, deadline) >= 0)
+        while (children_live(e) && executor_wait(e, -1, 0, deadline) >= 0)
                 ;
         if (e->root.fd >= 0) {
                 if (!ledger_undo_all(e, LEAVE_MS))
@@ -325,6 +330,7 @@ static void executor_leave(Executor *e) {
 static void executor_free(Executor *e) {
         while (e->ledger.newest)
                 ledger_remove(&e->ledger, e->ledger.newest);
+        pid_table_free(e->children.by_pid);
         cgroup_root_close(&e->root);
         close_fd(&e->quit_fd);
         close_fd(&e->children_fd);

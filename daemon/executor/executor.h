@@ -28,6 +28,10 @@ typedef struct Executor {
         uint64_t *every_cpu; /* affinity mask: cpu_words words of ones */
         uint32_t cpu_words;
 
+        uint32_t phase; /* of new arenas */
+        bool numa_migrated_valid;
+        uint64_t numa_migrated; /* as last read */
+
         Children children;
         Ledger ledger;
 
@@ -35,6 +39,7 @@ typedef struct Executor {
         bool closing; /* on the way out: nothing but children matters */
 
         uint32_t serial;        /* of the plan at hand */
+        uint32_t moments;       /* of the plan at hand: bits, those of Moment that have come */
         uint64_t stop_deadline; /* shared by the COLLECTs of the plan at hand; 0 = its first STOP is still to
                                    come */
 } Executor;

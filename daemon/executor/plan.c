@@ -14,6 +14,7 @@ enum {
         PLAN_SIZE_MAX = 1 << 30,
         GROUP_WORKERS_MAX = 1 << 20, /* far above what a machine can fork: only sizes must not overflow */
         MASK_WORDS_MAX = 1 << 12,    /* 262,144 CPUs */
+        NODES_MAX = 1 << 10,         /* NODES_SHIFT, which configures MAX_NUMNODES, is nowhere above 10 */
         KNOWN_SAMPLES = SAMPLE_WAKE_LATENCY,
 };
 
@@ -64,18 +65,43 @@ typedef enum Need {
         NEEDS_PATH = 1 << 0,
         NEEDS_NAME = 1 << 1, /* the path may not be the root */
         NEEDS_VALUE = 1 << 2,
-        NEEDS_GROUP = 1 << 3,
+        NEEDS_GROUPS = 1 << 3,
 } Need;
 
 static const unsigned needs[ACTION_KIND_COUNT] = {
         [ACTION_MKDIR] = NEEDS_PATH | NEEDS_NAME,
         [ACTION_ENABLE] = NEEDS_PATH | NEEDS_VALUE,
         [ACTION_WRITE] = NEEDS_PATH | NEEDS_NAME | NEEDS_VALUE,
-        [ACTION_SPAWN] = NEEDS_PATH | NEEDS_GROUP,
+        [ACTION_SPAWN] = NEEDS_PATH | NEEDS_GROUPS,
         [ACTION_EVACUATE] = NEEDS_PATH,
         [ACTION_AWAIT_EMPTY] = NEEDS_PATH,
         [ACTION_RMDIR] = NEEDS_PATH | NEEDS_NAME,
 };
+
+/* The leader has one name, and ids are those of a whole process. */
+static bool share_container(const WireGroupSpec *a, const WireGroupSpec *b) {
+        return a->group_id == b->group_id && strcmp(a->pcomm, b->pcomm) == 0 && a->uid == b->uid &&
+               a->gid == b->gid && a->lasting == b->lasting;
+}
+
+/* After all specs have been found sound. */
+static const char *check_spawn(const Plan *plan, const WireAction *a) {
+        uint32_t there = plan->head->n_groups;
+
+        if (a->group >= there || a->n_groups == 0 || a->n_groups > there - a->group)
+                return "no such group in the plan";
+        const WireGroupSpec *specs = plan_group(plan, a->group);
+        if (a->n_groups > 1 && !specs->pcomm[0])
+                return "several works, but no pcomm";
+
+        uint64_t n_workers = 0;
+        for (uint32_t i = 0; i < a->n_groups; i++) {
+                if (!share_container(specs, specs + i))
+                        return "works of one container disagree";
+                n_workers += specs[i].n_workers;
+        }
+        return n_workers > GROUP_WORKERS_MAX ? "impossible number of workers" : NULL;
+}
 
 static const char *check_action(const Plan *plan, const WireAction *a) {
         if (a->kind >= ACTION_KIND_COUNT)
@@ -90,9 +116,7 @@ static const char *check_action(const Plan *plan, const WireAction *a) {
                 return "path is the root itself";
         if (need & NEEDS_VALUE && !has_text(plan->head, a->value))
                 return "value is missing";
-        if (need & NEEDS_GROUP && a->group >= plan->head->n_groups)
-                return "no such group in the plan";
-        return NULL;
+        return need & NEEDS_GROUPS ? check_spawn(plan, a) : NULL;
 }
 
 static bool masks_fit(const WirePlan *head, const WireGroupSpec *g) {
@@ -139,6 +163,8 @@ static const char *check_group(const WirePlan *head, const WireGroupSpec *g) {
                 return "node mask does not fit";
         if (!memchr(g->comm, '\0', sizeof g->comm))
                 return "comm has no end";
+        if (!memchr(g->pcomm, '\0', sizeof g->pcomm))
+                return "pcomm has no end";
         return NULL;
 }
 
@@ -151,6 +177,8 @@ static const char *check_head(const WirePlan *head, uint64_t size) {
                 return "actions do not fit";
         if (!has_array(head, head->groups, head->n_groups, sizeof(WireGroupSpec)))
                 return "groups do not fit";
+        if (head->n_groups && (head->n_nodes == 0 || head->n_nodes > NODES_MAX))
+                return "impossible number of NUMA nodes";
         return NULL;
 }
 

@@ -15,7 +15,7 @@
  * fd) when a worker group is born, WireExit when a worker ends, WireNote for a failure that the plan
  * tolerates, and WireDone once for each plan. When the socket closes it kills and removes everything it made
  * and exits. */
-enum { WIRE_PROTOCOL = 1, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
+enum { WIRE_PROTOCOL = 2, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
 
 typedef enum WireKind {
         WIRE_HELLO = 1, /* executor: ready; carries the status page's memfd */
@@ -38,14 +38,17 @@ typedef enum WireQuirk {
 /* ---- a plan ---- */
 
 typedef enum ActionKind {
-        ACTION_MKDIR,  /* path: a cgroup. Undone by rmdir */
-        ACTION_ENABLE, /* path: a cgroup; value: "+cpu +memory" for its cgroup.subtree_control. Undone by
-                          "-..." */
-        ACTION_WRITE,  /* path: a knob file; value: its new content */
-        ACTION_SPAWN, /* path: a cgroup; group: what to start there. Ends when all workers wait at the gate */
-        ACTION_RELEASE,  /* group_id: open the gate */
-        ACTION_STOP,     /* group_id: ask its workers to stop; does not wait */
-        ACTION_COLLECT,  /* group_id: wait until all its workers are gone, kill them at the deadline */
+        ACTION_MKDIR,   /* path: a cgroup. Undone by rmdir */
+        ACTION_ENABLE,  /* path: a cgroup; value: "+cpu +memory" for its cgroup.subtree_control. Undone by
+                           "-..." */
+        ACTION_WRITE,   /* path: a knob file; value: its new content */
+        ACTION_SPAWN,   /* path: a cgroup; group, n_groups: what to start there. Ends when all workers wait at
+                           the gate. With a pcomm: one leader whose threads are the workers of all n_groups
+                           specs, which are one group, in one arena, in their order; without: n_groups is 1 */
+        ACTION_PHASE,   /* phase: told to all workers, and to those that are still to come */
+        ACTION_RELEASE, /* group_id: open the gate */
+        ACTION_STOP,    /* group_id: ask its workers to stop; does not wait */
+        ACTION_COLLECT, /* group_id: wait until all its workers are gone, kill them at the deadline */
         ACTION_EVACUATE, /* path: a cgroup: move processes that are not ours to the executor's own cgroup */
         ACTION_AWAIT_EMPTY, /* path: a cgroup: wait for `populated 0` in cgroup.events */
         ACTION_RMDIR,       /* path: a cgroup; one that is gone already is fine */
@@ -61,17 +64,21 @@ typedef enum ActionFlag {
 typedef struct WireAction {
         uint32_t kind, flags;
         uint32_t path, value;
-        uint32_t group;    /* ACTION_SPAWN: index into the plan's groups */
-        uint32_t group_id; /* the others that speak of a group */
+        uint32_t group, n_groups; /* ACTION_SPAWN: indices into the plan's group specs */
+        uint32_t group_id;        /* the others that speak of a group */
+        uint32_t phase;           /* ACTION_PHASE */
 } WireAction;
 
 enum { WIRE_COMM = 16, WIRE_ID_KEEP = 0xffffffffu /* for uid and gid: leave as it is */ };
+#define WIRE_LEADER UINT32_MAX
 
+/* The workers of one work. Specs of one container carry the same group_id, pcomm, uid, gid and lasting. */
 typedef struct WireGroupSpec {
         uint32_t group_id;
         uint32_t n_workers;
         uint32_t work_type; /* WorkTypeId */
         uint32_t samples;
+        uint32_t lasting; /* may outlive a step: keeps a slice for each phase */
         uint64_t params[WORK_PARAMS_MAX];
 
         /* n_masks affinity masks of mask_words 64-bit words each at offset `masks`: 0 = every CPU (which
@@ -89,8 +96,9 @@ typedef struct WireGroupSpec {
         uint32_t nodes, node_words;             /* mask of unsigned long words at offset `nodes` */
         uint32_t max_node;                      /* the maxnode argument of set_mempolicy(2) */
 
-        uint32_t uid, gid;    /* or WIRE_ID_KEEP */
-        char comm[WIRE_COMM]; /* "" = leave as it is */
+        uint32_t uid, gid;     /* or WIRE_ID_KEEP */
+        char comm[WIRE_COMM];  /* "" = leave as it is */
+        char pcomm[WIRE_COMM]; /* "" = each worker is a process */
 } WireGroupSpec;
 
 typedef struct WirePlan {
@@ -98,6 +106,7 @@ typedef struct WirePlan {
         uint32_t size; /* of the whole, bytes */
         uint32_t n_actions, n_groups;
         uint32_t actions, groups; /* offsets; 8-byte aligned */
+        uint32_t n_nodes;         /* highest NUMA node + 1, for arenas */
         uint32_t stop_ms;         /* how long the workers of one plan may take to stop, all together */
         uint32_t settle_ms;       /* how long AWAIT_EMPTY waits */
 } WirePlan;
@@ -130,12 +139,13 @@ typedef struct WireGroup {
         uint32_t group_id;
 } WireGroup;
 
-/* Only for groups that WireGroup announced; those that a failed plan takes back included. */
+/* Only for groups that WireGroup announced; those that a failed plan takes back included. When a leader ends,
+ * one for each of its threads: with the leader's end, or exit code 0 for a thread that had finished. */
 typedef struct WireExit {
         uint32_t kind;
         uint32_t group_id;
-        uint32_t worker; /* index in the group */
-        int32_t pid;
+        uint32_t worker;    /* slot in the group's arena */
+        int32_t pid;        /* of a thread: its tid */
         uint32_t exit_kind; /* WorkerExit */
         int32_t exit_value;
 } WireExit;
@@ -148,7 +158,7 @@ typedef struct WireExit {
 typedef struct WireFailure {
         uint32_t action;
         int32_t error;       /* positive errno; ETIMEDOUT for a deadline; 0 in a note that is no failure */
-        uint32_t worker;     /* ACTION_SPAWN: index of the worker it happened to */
+        uint32_t worker;     /* ACTION_SPAWN: slot of the worker it happened to, or WIRE_LEADER */
         uint32_t setup_step; /* ACTION_SPAWN: SetupStep; SETUP_NONE when the worker could not be created or
                                 died */
         uint32_t exit_kind;  /* ACTION_SPAWN: WorkerExit, of a worker that died before it was ready */

@@ -3,10 +3,9 @@
 
 #include "executor.h"
 
-/* Starts a group of workers in the cgroup `path`; ends when all of them wait at the gate and the daemon has
- * been given their arena. On failure nothing of the group is left, and *failure names the worker. */
-int spawn_group(Executor *e, const Plan *plan, const char *path, const WireGroupSpec *spec,
-                WireFailure *failure);
+/* Carries out ACTION_SPAWN; ends when all workers wait at the gate and the daemon has been given their arena.
+ * On failure nothing of the group is left, and *failure names the worker. */
+int spawn_group(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure);
 
 /* A child in the cgroup behind the descriptor: 0 in the child, the pid, or a negative errno. */
 pid_t spawn_into(int cgroup_fd);

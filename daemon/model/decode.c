@@ -5,30 +5,8 @@
 
 #include "../common/error.h"
 #include "../topology/cpulist.h"
-#include "../topology/spec-text.h"
 #include "cgroup-name.h"
 #include "decode-works.h"
-#include "quantity.h"
-
-static bool read_size(JsonNode *node, const Field *field, void *target, GError **error) {
-        Limit limit = { .set = true };
-
-        if (!field_read_quantity(node, field, &limit.value, &limit.unlimited, size_parse,
-                                 "bytes (4096), text with K, M, G or T (\"256M\"), or \"max\"", error))
-                return false;
-        *(Limit *)target = limit;
-        return true;
-}
-
-static bool read_count_limit(JsonNode *node, const Field *field, void *target, GError **error) {
-        Limit limit = { .set = true };
-
-        if (!field_read_quantity(node, field, &limit.value, &limit.unlimited, count_parse,
-                                 "a number or \"max\"", error))
-                return false;
-        *(Limit *)target = limit;
-        return true;
-}
 
 /* Microseconds, as cpu.max counts them. */
 static bool micros_parse(const char *text, uint64_t *ret) {
@@ -40,16 +18,37 @@ static bool micros_parse(const char *text, uint64_t *ret) {
         return true;
 }
 
-static bool read_period(JsonNode *node, const Field *field, void *target, GError **error) {
-        bool unlimited;
-        uint64_t value;
+/* The spellings that a quota's text may have; a percentage has its own reader, this one is for suggestions.
+ */
+static bool quota_parse(const char *text, uint64_t *ret) {
+        return micros_parse(text, ret) || percent_parse(text, ret);
+}
 
-        if (!field_read_quantity(node, field, &value, &unlimited, micros_parse,
-                                 "a time: microseconds (100000) or text with a unit (\"100ms\")", error))
+#define TIME_FORMS "microseconds (50000) or text with ns, us, ms or s (\"50ms\")"
+
+static const Quantity size_quantity = { size_parse, "a size",
+                                        "bytes (4096), text with K, M, G or T (\"256M\"), or \"max\"", 1,
+                                        true };
+static const Quantity count_quantity = { count_parse, "a limit", "a number or \"max\"", 1, true };
+static const Quantity period_quantity = { micros_parse, "a time", TIME_FORMS, 1, false };
+static const Quantity quota_quantity = { quota_parse, "a quota",
+                                         TIME_FORMS ", a percentage of a CPU (\"50%\"), or \"max\"", 1,
+                                         true };
+
+static bool read_size(JsonNode *node, const Field *field, void *target, GError **error) {
+        return field_read_quantity(node, field, &size_quantity, target, error);
+}
+
+static bool read_count_limit(JsonNode *node, const Field *field, void *target, GError **error) {
+        return field_read_quantity(node, field, &count_quantity, target, error);
+}
+
+static bool read_period(JsonNode *node, const Field *field, void *target, GError **error) {
+        Limit limit;
+
+        if (!field_read_quantity(node, field, &period_quantity, &limit, error))
                 return false;
-        if (unlimited)
-                return field_fail(error, "a period cannot be \"max\"; give a time such as \"100ms\"");
-        *(uint64_t *)target = value;
+        *(uint64_t *)target = limit.value;
         return true;
 }
 
@@ -62,28 +61,12 @@ typedef struct CpuBlock {
 
 static bool read_quota(JsonNode *node, const Field *field, void *target, GError **error) {
         CpuBlock *block = target;
-        Limit limit = { .set = true };
+        const char *text = node_holds(node, G_TYPE_STRING) ? json_node_get_string(node) : "";
 
-        if (node_holds(node, G_TYPE_STRING) && g_str_has_suffix(json_node_get_string(node), "%")) {
-                if (!percent_parse(json_node_get_string(node), &block->percent_millis) ||
-                    block->percent_millis == 0) {
-                        g_autofree char *shown = spec_excerpt(json_node_get_string(node));
-                        return field_fail(error,
-                                          "'%s' is not a percentage above 0, such as \"50%%\" (half a CPU)",
-                                          shown);
-                }
-                block->has_percent = true;
-                return true;
-        }
-        if (!field_read_quantity(
-                    node, field, &limit.value, &limit.unlimited, micros_parse,
-                    "a time: microseconds (50000), text with a unit (\"50ms\"), a percentage of a CPU "
-                    "(\"50%\"), "
-                    "or \"max\"",
-                    error))
-                return false;
-        block->limits.quota_us = limit;
-        return true;
+        if (!percent_parse(text, &block->percent_millis))
+                return field_read_quantity(node, field, &quota_quantity, &block->limits.quota_us, error);
+        block->has_percent = true;
+        return block->percent_millis > 0 || field_fail(error, "'%.16s' is too small; %s", text, field->rule);
 }
 
 static bool read_cpu(JsonNode *node, const Field *field, void *target, GError **error) {
@@ -95,7 +78,10 @@ static bool read_cpu(JsonNode *node, const Field *field, void *target, GError **
                 unsigned __int128 us =
                         (unsigned __int128)block.percent_millis * block.limits.period_us / 100000;
                 if (us < 1 || us > G_MAXINT64) {
-                        field_fail(error, "%g %% of a period of %" G_GUINT64_FORMAT " us is no usable quota",
+                        field_fail(error,
+                                   "%g %% of a period of %" G_GUINT64_FORMAT
+                                   " us is no usable quota; it must come to at least 1 us and fit 63 bits; "
+                                   "give a time, or another period",
                                    (double)block.percent_millis / 1000, block.limits.period_us);
                         path_at_key(error, "quota_us");
                         return false;
@@ -130,16 +116,17 @@ static bool read_mems(JsonNode *node, G_GNUC_UNUSED const Field *field, void *ta
 }
 
 FIELD_SPEC_READER(read_cpuset, CpusetSpec, cpuset_spec_parse)
+
 /* ---- definitions ---- */
 
-#define CGROUP_V2 "Documentation/admin-guide/cgroup-v2.rst"
+#define RULE_WEIGHT(file) "the kernel takes no other " file " (cgroup-v2.rst); its default is 100"
 
 static const Field cpu_fields[] = {
-        { "weight", field_read_number, offsetof(CpuBlock, limits.weight), 1, 10000, "cpu.weight, " CGROUP_V2,
+        { "weight", field_read_number, offsetof(CpuBlock, limits.weight), 1, 10000, RULE_WEIGHT("cpu.weight"),
           NULL },
-        { "quota_us", read_quota, 0, 1, 0, "the quota must be > 0; write \"max\" for no limit", NULL },
-        { "period_us", read_period, offsetof(CpuBlock, limits.period_us), 1, 0, "the period must be > 0",
-          NULL },
+        { "quota_us", read_quota, 0, 1, 0, "the quota must be > 0, write \"max\" for no limit", NULL },
+        { "period_us", read_period, offsetof(CpuBlock, limits.period_us), 1, 0,
+          "the period must be > 0, the kernel's default is 100ms", NULL },
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
@@ -152,7 +139,7 @@ static const Field memory_fields[] = {
 };
 
 static const Field io_fields[] = {
-        { "weight", field_read_number, offsetof(IoLimits, weight), 1, 10000, "io.weight, " CGROUP_V2, NULL },
+        { "weight", field_read_number, offsetof(IoLimits, weight), 1, 10000, RULE_WEIGHT("io.weight"), NULL },
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
@@ -171,6 +158,7 @@ static const Field definition_fields[] = {
         { "io", field_read_object, offsetof(CgroupDef, io), 0, 0, NULL, io_fields },
         { "pids", field_read_object, offsetof(CgroupDef, pids), 0, 0, NULL, pids_fields },
         WORKER_FIELDS(CgroupDef, defaults),
+        { "swappable", field_read_boolean, offsetof(CgroupDef, swappable), 0, 0, NULL, NULL },
         { "works", works_read, offsetof(CgroupDef, works), 0, 0, NULL, work_fields },
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
@@ -198,7 +186,7 @@ static bool decode_fields(JsonNode *node, CgroupDef *def, GError **error) {
                 return false;
         }
         if (!def->name)
-                return field_fail(error, "a definition needs a name; give the key 'name'");
+                return field_fail(error, "a definition needs a name; give the key 'name', such as \"a\"");
         return true;
 }
 
@@ -220,7 +208,7 @@ CgroupDef *decode_definition(JsonNode *node, const char *origin, GError **error)
         if (!def) {
                 if (origin[0])
                         path_at_key(error, origin);
-                path_finish(error);
+                path_finish(error, "definition");
         }
         return def;
 }
@@ -231,8 +219,7 @@ GPtrArray *decode_definitions(JsonNode *node, const char *origin, GError **error
 
         if (!JSON_NODE_HOLDS_ARRAY(node)) {
                 field_wrong_type(node, "a list of definitions", error);
-                path_at_key(error, origin);
-                path_finish(error);
+                path_finish(error, origin);
                 return NULL;
         }
         array = json_node_get_array(node);
@@ -261,15 +248,17 @@ static const Field document_fields[] = {
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
+static bool read_document(JsonNode *node, Document *ret, GError **error) {
+        return fields_read(node, document_fields, ret, error) &&
+               (ret->cgroups ||
+                field_fail(error, "the document needs the key 'cgroups', a list of definitions; give it"));
+}
+
 GPtrArray *decode_document(JsonNode *node, GError **error) {
         Document document = { NULL };
 
-        if (!fields_read(node, document_fields, &document, error)) {
-                path_finish(error);
-                return NULL;
-        }
-        if (!document.cgroups) {
-                field_fail(error, "the document needs the key 'cgroups', a list of definitions");
+        if (!read_document(node, &document, error)) {
+                path_finish(error, "document");
                 return NULL;
         }
         return decode_definitions(document.cgroups, "cgroups", error);
@@ -277,32 +266,47 @@ GPtrArray *decode_document(JsonNode *node, GError **error) {
 
 /* ---- options of calls ---- */
 
+static const char *nth_target(size_t i, G_GNUC_UNUSED const void *context) {
+        static const char *const names[] = { "step", "backdrop" };
+        return names[i];
+}
+
 static bool read_target(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        static const SpecWords known = { nth_target, NULL, 2, NULL };
         const char *text;
 
         if (!node_holds(node, G_TYPE_STRING))
                 return field_wrong_type(node, "\"step\" or \"backdrop\"", error);
         text = json_node_get_string(node);
-        if (!g_str_equal(text, "step") && !g_str_equal(text, "backdrop")) {
-                g_autofree char *shown = spec_excerpt(text);
-                return field_fail(error, "'%s' is neither \"step\" nor \"backdrop\"", shown);
-        }
         *(bool *)target = g_str_equal(text, "backdrop");
-        return true;
+        return *(bool *)target || g_str_equal(text, "step") ||
+               spec_unknown_word(error, "target", text, &known, NULL);
+}
+
+static bool read_override(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        ApplyOptions *options = target;
+
+        options->has_work_type_override = true;
+        return work_type_read(node, &options->work_type_override, error);
 }
 
 static const Field apply_fields[] = {
         { "target", read_target, offsetof(ApplyOptions, backdrop), 0, 0, NULL, NULL },
         { "dry_run", field_read_boolean, offsetof(ApplyOptions, dry_run), 0, 0, NULL, NULL },
+        { "workers_per_cgroup", field_read_number, offsetof(ApplyOptions, workers_per_cgroup), 1, G_MAXINT32,
+          "groups without workers would make every check of them pass vacuously; leave the option out for "
+          "WorkersPerCgroup of the configuration",
+          NULL },
+        { "work_type_override", read_override, 0, 0, 0, NULL, NULL },
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
 bool decode_apply_options(JsonNode *node, ApplyOptions *ret, GError **error) {
-        ApplyOptions options = { false, false };
+        ApplyOptions options = { .backdrop = false };
 
         if (!fields_read(node, apply_fields, &options, error)) {
                 path_at_key(error, "options");
-                path_finish(error);
+                path_finish(error, "options");
                 return false;
         }
         *ret = options;

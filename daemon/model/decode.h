@@ -9,7 +9,7 @@
  * type or a value out of range is KT_ERROR_INVALID_DEFINITION whose message begins with the path of the
  * place, "cgroups[1].works[0].workers_pct". */
 
-/* One definition; `origin` is its own path, "" at the top. */
+/* One definition; `origin` is its own path, "" at the top, which messages call "definition". */
 CgroupDef *decode_definition(JsonNode *node, const char *origin, GError **error);
 
 /* A list of definitions; `origin` is the list's path. Returns an array of CgroupDef. */
@@ -22,6 +22,9 @@ GPtrArray *decode_document(JsonNode *node, GError **error);
 typedef struct ApplyOptions {
         bool backdrop;
         bool dry_run;
+        OptionalNumber workers_per_cgroup; /* for works without a count; else the configuration's */
+        bool has_work_type_override;
+        WorkTypeId work_type_override;
 } ApplyOptions;
 bool decode_apply_options(JsonNode *node, ApplyOptions *ret, GError **error);
 

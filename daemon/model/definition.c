@@ -16,6 +16,7 @@ void work_spec_free(WorkSpec *spec) {
                 return;
         g_clear_pointer(&spec->affinity, affinity_spec_free);
         g_clear_pointer(&spec->mem_policy, mempolicy_free);
+        g_free(spec->pcomm);
         g_free(spec->own.comm);
         g_free(spec);
 }

@@ -68,6 +68,7 @@ typedef struct WorkSpec {
         AffinitySpec *affinity; /* NULL: inherit */
         MemPolicy *mem_policy;  /* NULL: default, no system call */
         unsigned mpol_flags;    /* MPOL_F_* mode flags */
+        char *pcomm;            /* name of the leader whose threads the workers are; NULL: processes */
         WorkerAttributes own;
 } WorkSpec;
 
@@ -81,6 +82,7 @@ typedef struct CgroupDef {
         IoLimits io;
         PidsLimits pids;
         WorkerAttributes defaults;
+        bool swappable;   /* a work type override of the call may replace its works' types */
         GPtrArray *works; /* of WorkSpec; never empty: a definition without works has one default group */
 } CgroupDef;
 

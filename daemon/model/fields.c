@@ -5,7 +5,6 @@
 
 #include "../common/error.h"
 #include "../common/suggest.h"
-#include "../topology/spec-text.h"
 
 bool field_fail(GError **error, const char *format, ...) {
         va_list args;
@@ -49,9 +48,11 @@ void path_prefix_text(GError *error, const char *prefix) {
                                     : g_strconcat(prefix, parts[0], NULL));
 }
 
-void path_finish(GError **error) {
-        if (!error || !*error || !has_path(*error))
+void path_finish(GError **error, const char *root) {
+        if (!error || !*error)
                 return;
+        if (!has_path(*error))
+                path_at_key(error, root);
         g_auto(GStrv) parts = g_strsplit((*error)->message + 1, PATH_END, 2);
         set_message(*error, g_strconcat(parts[0], ": ", parts[1], NULL));
 }
@@ -73,9 +74,15 @@ static const char *type_name(JsonNode *node) {
 }
 
 bool field_wrong_type(JsonNode *node, const char *wanted, GError **error) {
+        g_autofree char *value = NULL, *shown = NULL;
+
         if (JSON_NODE_HOLDS_NULL(node))
                 return field_fail(error, "null is no value here; leave the key out, or give %s", wanted);
-        return field_fail(error, "expected %s, got %s", wanted, type_name(node));
+        if (!JSON_NODE_HOLDS_VALUE(node))
+                return field_fail(error, "expected %s, got %s", wanted, type_name(node));
+        value = json_to_string(node, FALSE);
+        shown = spec_excerpt(value);
+        return field_fail(error, "expected %s, got %s: %s", wanted, type_name(node), shown);
 }
 
 bool node_holds(JsonNode *node, GType type) {
@@ -94,34 +101,17 @@ static size_t count_fields(const Field *fields) {
         return n;
 }
 
-bool field_unknown_word(GError **error, const char *what, const char *word, const char *known,
-                        const char *(*nth)(size_t i, const void *context), size_t n, const void *context) {
-        const char *near = suggest_name(word, nth, n, context);
-        g_autofree char *shown = spec_excerpt(word);
-        g_autoptr(GString) text = g_string_new(NULL);
-
-        g_string_printf(text, "%s '%s'; ", what, shown);
-        if (near)
-                g_string_append_printf(text, "did you mean '%s'? %c%s: ", near, g_ascii_toupper(known[0]),
-                                       known + 1);
-        else
-                g_string_append_printf(text, "%s: ", known);
-        for (size_t i = 0; i < n; i++)
-                g_string_append_printf(text, "%s%s", i ? ", " : "", nth(i, context));
-        return field_fail(error, "%s", text->str);
-}
-
 static bool unknown_key(const char *key, const Field *fields, GError **error) {
         /* Words of the vocabulary whose meaning is not built yet. Taking them and doing nothing would be a
          * lie. */
-        static const char *const reserved[] = { "payload", "pcomm", "swappable", NULL };
+        static const char *const reserved[] = { "payload", NULL };
+        const SpecWords known = { nth_key, NULL, count_fields(fields), fields };
 
         if (g_strv_contains(reserved, key))
                 return field_fail(
                         error, "the key '%s' is not acted on by this version, so it is refused; leave it out",
                         key);
-        return field_unknown_word(error, "unknown key", key, "known keys", nth_key, count_fields(fields),
-                                  fields);
+        return spec_unknown_word(error, "key", key, &known, NULL);
 }
 
 bool fields_read(JsonNode *node, const Field *fields, void *base, GError **error) {
@@ -158,7 +148,7 @@ static bool in_range(int64_t value, const Field *field, GError **error) {
         if (value >= field->min && value <= field->max)
                 return true;
         return field_fail(
-                error, "%" G_GINT64_FORMAT " is out of range %" G_GINT64_FORMAT "..%" G_GINT64_FORMAT " (%s)",
+                error, "%" G_GINT64_FORMAT " is out of range %" G_GINT64_FORMAT "..%" G_GINT64_FORMAT "; %s",
                 value, field->min, field->max, field->rule);
 }
 
@@ -187,28 +177,42 @@ bool field_read_object(JsonNode *node, const Field *field, void *target, GError 
         return fields_read(node, field->fields, target, error);
 }
 
-bool field_read_quantity(JsonNode *node, const Field *field, uint64_t *value, bool *unlimited,
-                         bool (*parse)(const char *text, uint64_t *ret), const char *wanted, GError **error) {
-        *unlimited = false;
+static const char *nth_max(G_GNUC_UNUSED size_t i, G_GNUC_UNUSED const void *context) {
+        return "max";
+}
+
+static bool malformed(const char *text, const Quantity *q, GError **error) {
+        g_autofree char *shown = spec_excerpt(text), *near = quantity_suggest(text, q->parse);
+        g_autofree char *given = g_strdup_printf("'%s' is not %s", shown, q->noun);
+        g_autofree char *rule = g_strdup_printf("%s is %s", q->noun, q->forms);
+
+        if (!near && q->takes_max)
+                near = g_strdup(suggest_name(text, nth_max, 1, NULL));
+        return spec_refuse(error, given, near, rule);
+}
+
+static bool read_quantity_text(const char *text, const Quantity *q, Limit *ret, GError **error) {
+        ret->unlimited = q->takes_max && g_str_equal(text, "max");
+        return ret->unlimited || q->parse(text, &ret->value) || malformed(text, q, error);
+}
+
+bool field_read_quantity(JsonNode *node, const Field *field, const Quantity *q, Limit *ret, GError **error) {
+        Limit limit = { .set = true };
+
         if (node_holds(node, G_TYPE_INT64)) {
                 if (json_node_get_int(node) < 0)
-                        return field_fail(error, "%" G_GINT64_FORMAT " is negative; give %s",
-                                          json_node_get_int(node), wanted);
-                *value = (uint64_t)json_node_get_int(node);
-        } else if (node_holds(node, G_TYPE_STRING)) {
-                const char *text = json_node_get_string(node);
-                if (g_str_equal(text, "max")) {
-                        *unlimited = true;
-                        return true;
-                }
-                if (!parse(text, value)) {
-                        g_autofree char *shown = spec_excerpt(text);
-                        return field_fail(error, "'%s' is not %s", shown, wanted);
-                }
-        } else
-                return field_wrong_type(node, wanted, error);
-        if (field->min > 0 && *value < (uint64_t)field->min)
-                return field_fail(error, "%" G_GUINT64_FORMAT " is too small: %s", *value, field->rule);
+                        return field_fail(error, "%" G_GINT64_FORMAT " is negative; %s is %s",
+                                          json_node_get_int(node), q->noun, q->forms);
+                limit.value = (uint64_t)json_node_get_int(node);
+                if (!g_uint64_checked_mul(&limit.value, limit.value, q->integer_factor))
+                        limit.value = G_MAXUINT64;
+        } else if (!node_holds(node, G_TYPE_STRING))
+                return field_wrong_type(node, q->forms, error);
+        else if (!read_quantity_text(json_node_get_string(node), q, &limit, error))
+                return false;
+        if (!limit.unlimited && limit.value < (uint64_t)field->min)
+                return field_fail(error, "%" G_GUINT64_FORMAT " is too small; %s", limit.value, field->rule);
+        *ret = limit;
         return true;
 }
 

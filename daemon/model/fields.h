@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../topology/spec-text.h"
 #include "definition.h"
+#include "quantity.h"
 
 /* The decoder's machine: an object's fields are rows of a table, and errors collect the path of the place on
  * their way up. */
@@ -21,7 +23,7 @@ struct Field {
         FieldReader read;
         size_t offset;
         int64_t min, max;    /* numbers */
-        const char *rule;    /* numbers: what the range is, and whose rule it is */
+        const char *rule;    /* numbers: whose rule the range is, and the remedy */
         const Field *fields; /* of an object or of a list's elements, ended by a NULL key */
 };
 
@@ -32,16 +34,13 @@ bool fields_read(JsonNode *node, const Field *fields, void *base, GError **error
 
 bool field_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 bool field_wrong_type(JsonNode *node, const char *wanted, GError **error);
-/* "WHAT 'word'; did you mean 'near'? Known: a, b", or "WHAT 'word'; known: a, b". */
-bool field_unknown_word(GError **error, const char *what, const char *word, const char *known,
-                        const char *(*nth)(size_t i, const void *context), size_t n, const void *context);
-
-/* The error came from below this key or index; `path_finish` makes "PATH: text" of it at the top. */
+/* The error came from below this key or index; `path_finish` makes "PATH: text" of it at the top, where
+ * `root` is the path of the top itself. */
 void path_at_key(GError **error, const char *key);
 void path_at_index(GError **error, guint i);
 /* Puts something between path and text. */
 void path_prefix_text(GError *error, const char *prefix);
-void path_finish(GError **error);
+void path_finish(GError **error, const char *root);
 
 /* ---- readers for rows of tables ---- */
 
@@ -51,9 +50,9 @@ bool field_read_boolean(JsonNode *node, const Field *field, void *target, GError
 bool field_read_object(JsonNode *node, const Field *field, void *target,
                        GError **error); /* begins with `present` */
 
-/* A number of anything, or text: a quantity with a unit (by `parse`) or "max". */
-bool field_read_quantity(JsonNode *node, const Field *field, uint64_t *value, bool *unlimited,
-                         bool (*parse)(const char *text, uint64_t *ret), const char *wanted, GError **error);
+/* A number of anything, or text with a unit, or "max". `field` may set a least value. */
+bool field_read_quantity(JsonNode *node, const Field *field, const Quantity *quantity, Limit *ret,
+                         GError **error);
 bool field_read_text(JsonNode *node, char **ret, GError **error);
 
 /* Defines the reader of a field whose text has a grammar of its own. */

@@ -41,12 +41,19 @@ void cgroup_state_add_knob(CgroupState *c, const char *file, const char *value) 
         g_ptr_array_add(c->knobs, k);
 }
 
-GroupState *group_state_new(uint32_t id, const char *cgroup, Slot slot) {
+static void work_state_free(WorkState *w) {
+        g_clear_pointer(&w->cpus, hwloc_bitmap_free);
+        g_free(w);
+}
+
+GroupState *group_state_new(uint32_t id, const char *cgroup, const char *pcomm, Slot slot) {
         GroupState *g = g_new0(GroupState, 1);
 
         g->id = id;
         g->cgroup = g_strdup(cgroup);
+        g->pcomm = g_strdup(pcomm);
         g->slot = slot;
+        g->works = g_ptr_array_new_with_free_func((GDestroyNotify)work_state_free);
         return g;
 }
 
@@ -55,9 +62,36 @@ void group_state_free(GroupState *g) {
                 return;
         if (g->arena)
                 munmap((void *)g->arena, g->arena_size);
+        g_ptr_array_unref(g->works);
+        g_free(g->pcomm);
         g_free(g->cgroup);
-        g_clear_pointer(&g->cpus, hwloc_bitmap_free);
         g_free(g);
+}
+
+WorkState *group_state_add_work(GroupState *g, unsigned index, WorkTypeId type) {
+        WorkState *w = g_new0(WorkState, 1);
+
+        w->index = index;
+        w->work_type = type;
+        w->first = g->n_workers;
+        g_ptr_array_add(g->works, w);
+        return w;
+}
+
+void group_state_set_workers(GroupState *g, unsigned n_workers) {
+        WorkState *last = g->works->pdata[g->works->len - 1];
+
+        last->n_workers = n_workers;
+        g->n_workers = last->first + n_workers;
+}
+
+const WorkState *group_state_find_work(const GroupState *g, uint32_t worker) {
+        for (guint i = 0; i < g->works->len; i++) {
+                const WorkState *w = g->works->pdata[i];
+                if (worker >= w->first && worker - w->first < w->n_workers)
+                        return w;
+        }
+        return NULL;
 }
 
 Scenario *scenario_new(const char *name) {

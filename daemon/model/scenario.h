@@ -31,15 +31,24 @@ typedef struct CgroupState {
         GPtrArray *knobs;      /* of KnobValue, in the order of writing */
 } CgroupState;
 
+/* The workers of one WorkSpec. */
+typedef struct WorkState {
+        unsigned index; /* in its definition */
+        WorkTypeId work_type;
+        unsigned first, n_workers; /* their slots in the group's arena */
+        hwloc_bitmap_t cpus;       /* what they may use: affinity, else cpuset, else every CPU */
+} WorkState;
+
+/* What was started together and stops together: the workers of one work, each a process; or a pcomm
+ * container: one leader, whose threads are the workers of all works of that name. */
 typedef struct GroupState {
         uint32_t id; /* never used twice in a scenario's life */
         char *cgroup;
+        char *pcomm; /* of a container, else NULL */
         Slot slot;
-        unsigned work_index; /* in its definition */
-        WorkTypeId work_type;
-        unsigned n_workers;
-        hwloc_bitmap_t cpus; /* what its workers may use: affinity, else cpuset, else every CPU */
-        unsigned exited;     /* workers that are gone */
+        GPtrArray *works;   /* of WorkState, in the order of their slots; one, unless it is a container */
+        unsigned n_workers; /* of all works */
+        unsigned exited;    /* workers that are gone */
         /* Mapped read-only once the group is born; NULL before. */
         const ArenaHead *arena;
         size_t arena_size;
@@ -58,7 +67,14 @@ CgroupState *cgroup_state_new(const char *name, Slot slot, bool implicit);
 void cgroup_state_free(CgroupState *c);
 void cgroup_state_add_knob(CgroupState *c, const char *file, const char *value);
 
-GroupState *group_state_new(uint32_t id, const char *cgroup, Slot slot);
+/* pcomm may be NULL. */
+GroupState *group_state_new(uint32_t id, const char *cgroup, const char *pcomm, Slot slot);
+/* The next work's workers come after those that are there. */
+WorkState *group_state_add_work(GroupState *g, unsigned index, WorkTypeId type);
+/* Once the number of the last work's workers is known. */
+void group_state_set_workers(GroupState *g, unsigned n_workers);
+/* The work of the worker in that slot of the arena; NULL when there is no such slot. */
+const WorkState *group_state_find_work(const GroupState *g, uint32_t worker);
 void group_state_free(GroupState *g);
 
 Scenario *scenario_new(const char *name);

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "../common/error.h"
-#include "../common/suggest.h"
 #include "../topology/spec-text.h"
 #include "quantity.h"
 
-#define GRAMMAR "write normal, batch, idle, fifo:P, rr:P, deadline:RUNTIME/DEADLINE/PERIOD or ext"
+#define GRAMMAR                                                                                              \
+        "a sched_policy is one of normal, batch, idle, fifo:P, rr:P, deadline:RUNTIME/DEADLINE/PERIOD and "  \
+        "ext"
 
 enum { DEADLINE_RUNTIME_MIN_NS = 1024 }; /* DL_SCALE of kernel/sched/deadline.c: less is refused */
 
@@ -28,7 +29,8 @@ static bool parse_priority(const char *text, SchedPolicy *policy, GError **error
         guint64 priority;
 
         if (!text || !g_ascii_string_to_unsigned(text, 10, 1, 99, &priority, NULL))
-                return invalid(error, "a real-time priority is a number from 1 to 99, as in fifo:50");
+                return invalid(error,
+                               "it has no usable priority; that is a number from 1 to 99, as in fifo:50");
         policy->priority = (uint32_t)priority;
         return true;
 }
@@ -43,37 +45,54 @@ static bool check_deadline(const SchedPolicy *p, GError **error) {
                       { "period", p->period_ns } };
 
         if (p->deadline_ns == 0)
-                return invalid(error, "deadline must be > 0, as in deadline:5ms/10ms/10ms");
+                return invalid(error, "the deadline is 0; it must be > 0, as in deadline:5ms/10ms/10ms");
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
                 if (parts[i].ns > INT64_MAX)
                         return invalid(error,
-                                       "%s of %" G_GUINT64_FORMAT " ns is above the kernel's 2^63-1 ns",
+                                       "%s of %" G_GUINT64_FORMAT
+                                       " ns is too long; the kernel's most is 2^63-1 ns",
                                        parts[i].name, parts[i].ns);
         if (p->runtime_ns < DEADLINE_RUNTIME_MIN_NS)
                 return invalid(error,
-                               "runtime of %" G_GUINT64_FORMAT " ns is below the kernel's floor of 1024 ns",
+                               "runtime of %" G_GUINT64_FORMAT
+                               " ns is too short; the kernel has a floor of 1024 ns",
                                p->runtime_ns);
         if (p->runtime_ns > p->deadline_ns)
                 return invalid(error,
                                "runtime of %" G_GUINT64_FORMAT
-                               " ns is longer than the deadline of %" G_GUINT64_FORMAT " ns",
+                               " ns is longer than the deadline of %" G_GUINT64_FORMAT
+                               " ns; the order is runtime <= deadline <= period",
                                p->runtime_ns, p->deadline_ns);
         if (p->period_ns != 0 && p->deadline_ns > p->period_ns)
                 return invalid(error,
                                "deadline of %" G_GUINT64_FORMAT
-                               " ns is longer than the period of %" G_GUINT64_FORMAT " ns",
+                               " ns is longer than the period of %" G_GUINT64_FORMAT
+                               " ns; the order is runtime <= deadline <= period, a period of 0 takes the "
+                               "deadline",
                                p->deadline_ns, p->period_ns);
         return true;
+}
+
+static bool parse_part(const char *text, uint64_t *ret_ns, GError **error) {
+        g_autofree char *shown = spec_excerpt(text), *near = NULL, *given = NULL;
+
+        if (time_parse(text, ret_ns))
+                return true;
+        near = quantity_suggest(text, time_parse);
+        given = g_strdup_printf("'%s' is not a time", shown);
+        return spec_refuse(error, given, near,
+                           "the three times of RUNTIME/DEADLINE/PERIOD are like 5ms/10ms/10ms");
 }
 
 static bool parse_deadline(const char *text, SchedPolicy *policy, GError **error) {
         g_auto(GStrv) parts = g_strsplit(text ?: "", "/", -1);
 
-        if (g_strv_length(parts) != 3 || !time_parse(parts[0], &policy->runtime_ns) ||
-            !time_parse(parts[1], &policy->deadline_ns) || !time_parse(parts[2], &policy->period_ns))
-                return invalid(error, "the form is deadline:RUNTIME/DEADLINE/PERIOD, three times such as "
-                                      "5ms/10ms/10ms (a period of 0 takes the deadline)");
-        return check_deadline(policy, error);
+        if (g_strv_length(parts) != 3)
+                return invalid(error, "it has not three times; the form is deadline:RUNTIME/DEADLINE/PERIOD, "
+                                      "such as deadline:5ms/10ms/10ms (a period of 0 takes the deadline)");
+        return parse_part(parts[0], &policy->runtime_ns, error) &&
+               parse_part(parts[1], &policy->deadline_ns, error) &&
+               parse_part(parts[2], &policy->period_ns, error) && check_deadline(policy, error);
 }
 
 static bool parse_nothing(const char *text, G_GNUC_UNUSED SchedPolicy *policy, GError **error) {
@@ -81,27 +100,32 @@ static bool parse_nothing(const char *text, G_GNUC_UNUSED SchedPolicy *policy, G
 }
 
 static const struct {
-        const char *name;
+        const char *name, *form;
         uint32_t policy;
         bool (*parse)(const char *text, SchedPolicy *policy, GError **error);
 } policies[] = {
-        { "normal", SCHED_NORMAL, parse_nothing },
-        { "batch", SCHED_BATCH, parse_nothing },
-        { "idle", SCHED_IDLE, parse_nothing },
-        { "fifo", SCHED_FIFO, parse_priority },
-        { "rr", SCHED_RR, parse_priority },
-        { "deadline", SCHED_DEADLINE, parse_deadline },
-        { "ext", 7 /* SCHED_EXT, since Linux 6.12 */, parse_nothing },
+        { "normal", "normal", SCHED_NORMAL, parse_nothing },
+        { "batch", "batch", SCHED_BATCH, parse_nothing },
+        { "idle", "idle", SCHED_IDLE, parse_nothing },
+        { "fifo", "fifo:P", SCHED_FIFO, parse_priority },
+        { "rr", "rr:P", SCHED_RR, parse_priority },
+        { "deadline", "deadline:RUNTIME/DEADLINE/PERIOD", SCHED_DEADLINE, parse_deadline },
+        { "ext", "ext", 7 /* SCHED_EXT, since Linux 6.12 */, parse_nothing },
 };
 
 static const char *nth_policy(size_t i, G_GNUC_UNUSED const void *context) {
         return policies[i].name;
 }
 
+static const char *nth_form(size_t i, G_GNUC_UNUSED const void *context) {
+        return policies[i].form;
+}
+
 bool sched_policy_parse(const char *text, SchedPolicy *ret, GError **error) {
         g_auto(GStrv) parts = g_strsplit(text, ":", 2);
         g_autofree char *shown = spec_excerpt(text);
-        const char *name = parts[0] ?: "", *near;
+        const char *name = parts[0] ?: "";
+        static const SpecWords known = { nth_policy, nth_form, G_N_ELEMENTS(policies), NULL };
 
         for (size_t i = 0; i < G_N_ELEMENTS(policies); i++)
                 if (g_str_equal(name, policies[i].name)) {
@@ -113,7 +137,5 @@ bool sched_policy_parse(const char *text, SchedPolicy *ret, GError **error) {
                         *ret = policy;
                         return true;
                 }
-        near = suggest_name(name, nth_policy, G_N_ELEMENTS(policies), NULL);
-        return invalid(error, "sched_policy '%s' is unknown%s%s%s; " GRAMMAR, shown,
-                       near ? "; did you mean '" : "", near ?: "", near ? "'?" : "");
+        return spec_unknown_word(error, "sched_policy", text, &known, GRAMMAR);
 }

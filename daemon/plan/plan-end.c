@@ -32,18 +32,29 @@ static void plan_thaw(Plan *plan, const Scenario *s, Slot slot) {
 }
 
 static void plan_stop(Plan *plan, const Scenario *s, Slot slot) {
-        static const ActionKind phases[] = { ACTION_STOP,
+        static const ActionKind rounds[] = { ACTION_STOP,
                                              ACTION_COLLECT }; /* all are asked before one is awaited */
 
-        for (size_t p = 0; p < G_N_ELEMENTS(phases); p++)
+        for (size_t r = 0; r < G_N_ELEMENTS(rounds); r++)
                 for (guint i = 0; i < s->groups->len; i++) {
                         const GroupState *g = s->groups->pdata[i];
                         if (slot == SLOT_STEP && g->slot != SLOT_STEP)
                                 continue;
-                        PlanAction *a = plan_add(plan, phases[p], g->cgroup);
+                        PlanAction *a = plan_add(plan, rounds[r], g->cgroup);
                         a->group_id = g->id;
                         a->flags = ACTION_TOLERATE;
                 }
+}
+
+/* For the workers of the backdrop, which go on. */
+static void plan_phase(Plan *plan, const Scenario *s) {
+        PlanAction *a;
+
+        if (scenario_is_empty(s))
+                return; /* there is no executor, and nobody to tell */
+        a = plan_add(plan, ACTION_PHASE, "");
+        a->phase = PHASE_BETWEEN;
+        a->flags = ACTION_TOLERATE;
 }
 
 static void plan_remove(Plan *plan, const char *name) {
@@ -58,6 +69,8 @@ Plan *plan_end(const PlanContext *context, Slot slot) {
         const Scenario *s = context->scenario;
         Plan *plan = plan_new(context);
 
+        if (slot == SLOT_STEP)
+                plan_phase(plan, s);
         plan_thaw(plan, s, slot);
         plan_stop(plan, s, slot);
         /* Newest first: children stand after their parents in the books. */

@@ -231,23 +231,32 @@ static void write_knobs(Pass *p, const CgroupDef *def, CgroupState *cgroup) {
         }
 }
 
-/* Every worker is a task of its cgroup, so a pids.max below their number can only fail. */
+/* Every worker is a task of its cgroup, and so is the leader of a container: a pids.max below their number
+ * can only fail. */
 static bool check_pids(const Pass *p, const CgroupDef *def, guint first_group, GError **error) {
-        guint64 workers = 0;
+        guint64 workers = 0, leaders = 0;
+        g_autofree char *with = NULL;
 
-        for (guint i = first_group; i < p->plan->groups->len; i++)
-                workers += ((PlanGroup *)p->plan->groups->pdata[i])->state->n_workers;
-        if (!def->pids.max.set || def->pids.max.unlimited || def->pids.max.value >= workers)
+        for (guint i = first_group; i < p->plan->groups->len; i++) {
+                const GroupState *group = ((PlanGroup *)p->plan->groups->pdata[i])->state;
+                workers += group->n_workers;
+                leaders += group->pcomm != NULL;
+        }
+        if (!def->pids.max.set || def->pids.max.unlimited || def->pids.max.value >= workers + leaders)
                 return true;
+        with = leaders ? g_strdup_printf(" and the leader of each pcomm (%" G_GUINT64_FORMAT ")", leaders)
+                       : g_strdup("");
         return fail(error, KT_ERROR_INVALID_DEFINITION, def, "pids.max",
-                    "pids.max %" G_GUINT64_FORMAT " leaves no room for its %" G_GUINT64_FORMAT " workers",
-                    def->pids.max.value, workers);
+                    "pids.max %" G_GUINT64_FORMAT " leaves no room for its %" G_GUINT64_FORMAT
+                    " workers%s; set it to %" G_GUINT64_FORMAT " or more",
+                    def->pids.max.value, workers, with, workers + leaders);
 }
 
 static bool plan_definition(Pass *p, const CgroupDef *def, GError **error) {
         unsigned needed = knobs_controllers(def);
         guint first_group = p->plan->groups->len;
         g_auto(hwloc_bitmap_t) cpuset = NULL;
+        g_autofree char *works = NULL;
         CgroupState *cgroup;
 
         if (!check_name(p, def, error) || !check_controllers(p, def, needed, error) ||
@@ -263,17 +272,34 @@ static bool plan_definition(Pass *p, const CgroupDef *def, GError **error) {
                         error) ||
             !check_pids(p, def, first_group, error))
                 return false;
-        for (guint i = first_group; i < p->plan->groups->len; i++) {
-                g_autofree char *origin = g_strdup_printf("%s%sworks[%u]", def->origin,
-                                                          def->origin[0] ? "." : "", i - first_group);
-                pass_add(p, ACTION_SPAWN, def->name, origin)->group = p->plan->groups->pdata[i];
-        }
+        works = g_strdup_printf("%s%sworks", def->origin, def->origin[0] ? "." : "");
+        for (guint i = first_group; i < p->plan->groups->len; i++)
+                pass_add(p, ACTION_SPAWN, def->name, works)->group = p->plan->groups->pdata[i];
         return true;
+}
+
+static bool step_has_begun(const Scenario *s) {
+        for (guint i = 0; i < s->groups->len; i++)
+                if (((const GroupState *)s->groups->pdata[i])->slot == SLOT_STEP)
+                        return true;
+        return false;
+}
+
+/* The step's first workers begin its phase. A backdrop that is the first thing after a step has a new
+ * executor, which does not know that there was one. */
+static void begin_phase(Pass *p) {
+        const Scenario *s = p->context->scenario;
+
+        if (p->slot == SLOT_STEP && !step_has_begun(s))
+                pass_add(p, ACTION_PHASE, "", NULL)->phase = s->step_index + 1;
+        else if (p->slot == SLOT_BACKDROP && scenario_is_empty(s) && s->step_index > 0)
+                pass_add(p, ACTION_PHASE, "", NULL)->phase = PHASE_BETWEEN;
 }
 
 /* All of them after everything else, and so with the last definition: the definitions' lists of actions, one
  * after the other, are the plan. */
 static void open_gates(Pass *p) {
+        begin_phase(p);
         for (guint i = 0; i < p->plan->groups->len; i++) {
                 const GroupState *group = ((PlanGroup *)p->plan->groups->pdata[i])->state;
                 pass_add(p, ACTION_RELEASE, group->cgroup, NULL)->group_id = group->id;
@@ -307,6 +333,7 @@ Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, G
                 if (!plan_definition(&pass, defs->pdata[i], error) || !check_cgroups(&pass, error))
                         return NULL;
         }
-        open_gates(&pass);
+        if (plan->groups->len > 0)
+                open_gates(&pass);
         return g_steal_pointer(&plan);
 }

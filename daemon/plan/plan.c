@@ -13,8 +13,7 @@ static void plan_action_free(PlanAction *a) {
 /* The state may have moved into the books. */
 static void plan_group_free(PlanGroup *g) {
         group_state_free(g->state);
-        g_array_unref(g->masks);
-        g_array_unref(g->nodes);
+        g_ptr_array_unref(g->works);
         g_free(g);
 }
 
@@ -31,6 +30,7 @@ Plan *plan_new(const PlanContext *context) {
         plan->groups = g_ptr_array_new_with_free_func((GDestroyNotify)plan_group_free);
         plan->enables = g_ptr_array_new_with_free_func((GDestroyNotify)plan_enable_free);
         plan->removals = g_ptr_array_new_with_free_func(g_free);
+        plan->n_nodes = (unsigned)hwloc_bitmap_last(context->topology->node_ids) + 1;
         plan->stop_ms = context->stop_ms;
         plan->settle_ms = context->settle_ms;
         return plan;
@@ -86,34 +86,53 @@ static uint32_t put_text(GByteArray *out, const char *text) {
         return offset;
 }
 
-static uint32_t encode_groups(const Plan *plan, GByteArray *out) {
+static WireGroupSpec encode_work(const PlanWork *work, GByteArray *out) {
+        WireGroupSpec spec = work->spec;
+
+        if (work->masks->len)
+                spec.masks = put(out, work->masks->data, work->masks->len * sizeof(guint64));
+        if (work->nodes->len)
+                spec.nodes = put(out, work->nodes->data, work->nodes->len * sizeof(unsigned long));
+        return spec;
+}
+
+/* Group after group, so that the specs of one container stand together. */
+static uint32_t encode_groups(const Plan *plan, GByteArray *out, uint32_t *ret_n) {
         g_autoptr(GArray) specs = g_array_new(FALSE, TRUE, sizeof(WireGroupSpec));
 
         for (guint i = 0; i < plan->groups->len; i++) {
                 const PlanGroup *g = plan->groups->pdata[i];
-                WireGroupSpec spec = g->spec;
-                if (g->masks->len)
-                        spec.masks = put(out, g->masks->data, g->masks->len * sizeof(guint64));
-                if (g->nodes->len)
-                        spec.nodes = put(out, g->nodes->data, g->nodes->len * sizeof(unsigned long));
-                g_array_append_val(specs, spec);
+                for (guint w = 0; w < g->works->len; w++) {
+                        WireGroupSpec spec = encode_work(g->works->pdata[w], out);
+                        g_array_append_val(specs, spec);
+                }
         }
+        *ret_n = specs->len;
         return put(out, specs->data, specs->len * sizeof(WireGroupSpec));
+}
+
+/* Groups are spawned in the order of their specs. */
+static void encode_spawn(WireAction *wire, const PlanGroup *group, uint32_t *next_spec) {
+        wire->group = *next_spec;
+        wire->n_groups = group->works->len;
+        wire->group_id = group->state->id;
+        *next_spec += group->works->len;
 }
 
 static uint32_t encode_actions(const Plan *plan, GByteArray *out) {
         g_autoptr(GArray) actions = g_array_new(FALSE, TRUE, sizeof(WireAction));
+        uint32_t next_spec = 0;
 
         for (guint i = 0; i < plan->actions->len; i++) {
                 const PlanAction *a = plan->actions->pdata[i];
                 g_autofree char *path = plan_action_path(a);
-                WireAction wire = { .kind = a->kind, .flags = a->flags, .group_id = a->group_id };
+                WireAction wire = {
+                        .kind = a->kind, .flags = a->flags, .group_id = a->group_id, .phase = a->phase
+                };
                 wire.path = put_text(out, path);
                 wire.value = put_text(out, a->value);
-                if (a->group) {
-                        g_ptr_array_find(plan->groups, a->group, &wire.group);
-                        wire.group_id = a->group->state->id;
-                }
+                if (a->group)
+                        encode_spawn(&wire, a->group, &next_spec);
                 g_array_append_val(actions, wire);
         }
         return put(out, actions->data, actions->len * sizeof(WireAction));
@@ -123,12 +142,12 @@ GByteArray *plan_encode(const Plan *plan) {
         GByteArray *out = g_byte_array_new();
         WirePlan head = { .magic = WIRE_PLAN_MAGIC,
                           .n_actions = plan->actions->len,
-                          .n_groups = plan->groups->len,
+                          .n_nodes = plan->n_nodes,
                           .stop_ms = plan->stop_ms,
                           .settle_ms = plan->settle_ms };
 
         put(out, &head, sizeof(head));
-        head.groups = encode_groups(plan, out);
+        head.groups = encode_groups(plan, out, &head.n_groups);
         head.actions = encode_actions(plan, out);
         head.size = out->len;
         memcpy(out->data, &head, sizeof(head));
@@ -138,9 +157,11 @@ GByteArray *plan_encode(const Plan *plan) {
 /* ---- the form a dry run shows ---- */
 
 static const char *const action_names[ACTION_KIND_COUNT] = {
-        [ACTION_MKDIR] = "mkdir",     [ACTION_ENABLE] = "enable",     [ACTION_WRITE] = "write",
-        [ACTION_SPAWN] = "spawn",     [ACTION_RELEASE] = "release",   [ACTION_STOP] = "stop",
-        [ACTION_COLLECT] = "collect", [ACTION_EVACUATE] = "evacuate", [ACTION_AWAIT_EMPTY] = "await-empty",
+        [ACTION_MKDIR] = "mkdir",       [ACTION_ENABLE] = "enable",
+        [ACTION_WRITE] = "write",       [ACTION_SPAWN] = "spawn",
+        [ACTION_PHASE] = "phase",       [ACTION_RELEASE] = "release",
+        [ACTION_STOP] = "stop",         [ACTION_COLLECT] = "collect",
+        [ACTION_EVACUATE] = "evacuate", [ACTION_AWAIT_EMPTY] = "await-empty",
         [ACTION_RMDIR] = "rmdir",
 };
 
@@ -153,28 +174,49 @@ static const PlanGroup *group_of(const Plan *plan, const PlanAction *action) {
         return NULL;
 }
 
+static void show_path(JsonObject *object, const PlanContext *context, const PlanAction *action) {
+        g_autofree char *relative = plan_action_path(action);
+        g_autofree char *path =
+                g_strconcat(context->root, relative[0] ? "/" : "", relative,
+                            action->kind == ACTION_ENABLE ? "/cgroup.subtree_control" : "", NULL);
+
+        json_object_set_string_member(object, "path", path);
+}
+
+static JsonObject *work_to_json(const WorkState *work) {
+        JsonObject *object = json_object_new();
+        g_autofree char *cpus = cpulist_format(work->cpus);
+
+        json_object_set_int_member(object, "work_index", work->index);
+        json_object_set_string_member(object, "work_type", work_type_get(work->work_type)->name);
+        json_object_set_int_member(object, "workers", work->n_workers);
+        json_object_set_string_member(object, "cpus", cpus);
+        return object;
+}
+
+static void show_group(JsonObject *object, const GroupState *group) {
+        JsonArray *works = json_array_new();
+
+        if (group->pcomm)
+                json_object_set_string_member(object, "pcomm", group->pcomm);
+        for (guint i = 0; i < group->works->len; i++)
+                json_array_add_object_element(works, work_to_json(group->works->pdata[i]));
+        json_object_set_array_member(object, "works", works);
+}
+
 static JsonObject *action_to_json(const Plan *plan, const PlanContext *context, const PlanAction *action) {
         JsonObject *object = json_object_new();
         const PlanGroup *group = group_of(plan, action);
-        g_autofree char *relative = plan_action_path(action);
-        g_autofree char *path =
-                relative[0] ? g_strconcat(context->root, "/", relative, NULL) : g_strdup(context->root);
 
         json_object_set_string_member(object, "action", action_names[action->kind]);
-        if (action->kind == ACTION_ENABLE) {
-                g_autofree char *file = g_strconcat(path, "/cgroup.subtree_control", NULL);
-                json_object_set_string_member(object, "path", file);
-        } else
-                json_object_set_string_member(object, "path", path);
+        if (action->kind != ACTION_PHASE)
+                show_path(object, context, action);
+        else if (action->phase != PHASE_BETWEEN) /* which has no number, and D-Bus has no null */
+                json_object_set_int_member(object, "phase", action->phase);
         if (action->value)
                 json_object_set_string_member(object, "value", action->value);
-        if (group) {
-                g_autofree char *cpus = cpulist_format(group->state->cpus);
-                json_object_set_string_member(object, "work_type",
-                                              work_type_get(group->state->work_type)->name);
-                json_object_set_int_member(object, "workers", group->state->n_workers);
-                json_object_set_string_member(object, "cpus", cpus);
-        }
+        if (group)
+                show_group(object, group->state);
         return object;
 }
 

@@ -27,15 +27,22 @@ typedef struct PlanContext {
         const char *controllers_file; /* where that stands */
         PlanLimits limits;
         unsigned workers_per_cgroup;
+        const WorkType *work_type_override; /* for works of swappable definitions whose count it divides;
+                                               NULL: none */
         unsigned stop_ms, settle_ms;
         guint32 seed; /* for affinities drawn by lot */
 } PlanContext;
 
-typedef struct PlanGroup {
-        GroupState *state;  /* enters the books */
-        WireGroupSpec spec; /* goes to the executor; its offsets are filled in when encoded */
+/* What the executor is told of one WorkState. */
+typedef struct PlanWork {
+        WireGroupSpec spec; /* its offsets are filled in when encoded */
         GArray *masks;      /* of guint64 */
         GArray *nodes;      /* of unsigned long */
+} PlanWork;
+
+typedef struct PlanGroup {
+        GroupState *state; /* enters the books */
+        GPtrArray *works;  /* of PlanWork, as state->works */
 } PlanGroup;
 
 typedef struct PlanAction {
@@ -46,8 +53,10 @@ typedef struct PlanAction {
         char *value;
         PlanGroup *group;  /* ACTION_SPAWN; borrowed from the plan */
         uint32_t group_id; /* the others that speak of a group */
+        uint32_t phase;    /* ACTION_PHASE */
         int def;           /* index of the definition it serves, -1 for none */
-        char *origin;      /* place in the definition, "cgroups[1].cpu.weight", or NULL */
+        char *origin;      /* place in the definition, "cgroups[1].cpu.weight"; of a spawn, the list of
+                              works, "cgroups[1].works"; or NULL */
 } PlanAction;
 
 /* More controllers for the children of a cgroup that exists already ("" = the root). */
@@ -63,6 +72,7 @@ typedef struct Plan {
         GPtrArray *enables;  /* of PlanEnable */
         GPtrArray *removals; /* names of cgroups that go, in order */
         guint64 n_workers;   /* set-up: in the books and in `groups` */
+        unsigned n_nodes;    /* highest NUMA node + 1 */
         unsigned stop_ms, settle_ms;
 } Plan;
 

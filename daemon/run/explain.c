@@ -2,6 +2,7 @@
 #include "explain.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "../common/error.h"
@@ -84,6 +85,20 @@ static const Rule spawn_rules[] = {
 };
 
 static const Rule setup_rules[] = {
+        { EMFILE, "pipes",
+          "the process that makes them has RLIMIT_NOFILE files open, and each worker needs two more; use "
+          "fewer workers or raise LimitNOFILE of the unit" },
+        { ENFILE, "pipes",
+          "the machine has fs.file-max files open, or that user's pipes hold fs.pipe-user-pages-hard pages "
+          "(pipe(7)); raise the limit or use fewer workers" },
+        { ENOMEM, "pipes", "there is no memory for them: memory.max of the cgroup, or the machine's" },
+        { EAGAIN, "threads",
+          "there is no room for another task: pids.max of this cgroup or of one above it, that user's "
+          "RLIMIT_NPROC, kernel.threads-max or kernel.pid_max, or no memory for a stack "
+          "(pthread_create(3)); raise the limit or use fewer workers" },
+        { ENOMEM, "threads",
+          "there is no memory for another task: memory.max of the cgroup, or the machine's; raise it or use "
+          "fewer workers" },
         { EINVAL, "affinity",
           "none of the CPUs asked for is in the cgroup's cpuset.cpus.effective, or none is online" },
         { EBUSY, "sched_policy",
@@ -117,16 +132,20 @@ static const Rule removal_rules[] = {
         { EPERM, NULL, "the permission is missing: the cgroup is not delegated to this user" },
 };
 
-/* In the words of a definition. */
-static const char *const setup_names[SETUP_STEP_COUNT] = {
-        [SETUP_NONE] = "start",
-        [SETUP_PARENT] = "parent-death signal",
-        [SETUP_AFFINITY] = "affinity",
-        [SETUP_POLICY] = "sched_policy",
-        [SETUP_MEMPOLICY] = "mem_policy",
-        [SETUP_COMM] = "comm",
-        [SETUP_GID] = "gid",
-        [SETUP_UID] = "uid",
+/* `what`, in the words of a definition where it has some, finds the rule. */
+static const struct {
+        const char *what, *failed;
+} setup_steps[SETUP_STEP_COUNT] = {
+        [SETUP_NONE] = { "start", "cannot start" },
+        [SETUP_PARENT] = { "parent-death signal", "cannot set its parent-death signal" },
+        [SETUP_PIPES] = { "pipes", "cannot make the pipes between workers" },
+        [SETUP_THREAD] = { "threads", "cannot start its threads" },
+        [SETUP_AFFINITY] = { "affinity", "cannot set its affinity" },
+        [SETUP_POLICY] = { "sched_policy", "cannot set its sched_policy" },
+        [SETUP_MEMPOLICY] = { "mem_policy", "cannot set its mem_policy" },
+        [SETUP_COMM] = { "comm", "cannot set its comm" },
+        [SETUP_GID] = { "gid", "cannot set its gid" },
+        [SETUP_UID] = { "uid", "cannot set its uid" },
 };
 
 static const char *find_rule(const Rule *rules, size_t n, int error, const char *what) {
@@ -179,32 +198,52 @@ static KtError explain_write(GString *text, const PlanAction *action, const char
         return f->error == ENOENT && knob ? KT_ERROR_CONTROLLER_UNAVAILABLE : KT_ERROR_KERNEL_REFUSED;
 }
 
+/* The worker as its work counts it, or the leader it is a thread of. */
+static void append_who(GString *text, const GroupState *group, uint32_t worker) {
+        const WorkState *work = group_state_find_work(group, worker);
+
+        if (worker == WIRE_LEADER)
+                g_string_append_printf(text, "the leader of '%s'", group->pcomm ?: "");
+        else
+                g_string_append_printf(text, "worker %u", work ? worker - work->first : worker);
+}
+
 static void append_early_end(GString *text, const WireFailure *f) {
         if (f->exit_kind == WORKER_EXIT_SIGNAL)
-                g_string_append_printf(text, "worker %u was killed by signal %d (%s) before it was ready",
-                                       f->worker, f->exit_value, sigabbrev_np(f->exit_value) ?: "?");
+                g_string_append_printf(text, " was killed by signal %d (%s) before it was ready",
+                                       f->exit_value, sigabbrev_np(f->exit_value) ?: "?");
         else
-                g_string_append_printf(text, "worker %u exited with code %d before it was ready", f->worker,
-                                       f->exit_value);
-        if (f->exit_kind == WORKER_EXIT_SIGNAL && f->exit_value == 9)
+                g_string_append_printf(text, " exited with code %d before it was ready", f->exit_value);
+        if (f->exit_kind == WORKER_EXIT_SIGNAL && f->exit_value == SIGKILL)
                 g_string_append(text,
                                 "; the kernel does that when memory.max is too small to start a process, see "
                                 "memory.events and the kernel log");
 }
 
+static void append_set_up(GString *text, const WireFailure *f) {
+        const bool known = f->setup_step < SETUP_STEP_COUNT;
+
+        g_string_append_printf(text,
+                               " %s: ", known ? setup_steps[f->setup_step].failed : "cannot set itself up");
+        append_errno(text, f->error);
+        if (known)
+                append_rule(text, find_rule(setup_rules, G_N_ELEMENTS(setup_rules), f->error,
+                                            setup_steps[f->setup_step].what));
+}
+
 static KtError explain_spawn(GString *text, const PlanAction *action, const char *path,
                              const WireFailure *f) {
-        const char *step = f->setup_step < SETUP_STEP_COUNT ? setup_names[f->setup_step] : "set-up";
+        const bool born = f->setup_step != SETUP_NONE || f->exit_kind != WORKER_EXIT_NONE;
 
-        (void)action;
-        if (f->setup_step != SETUP_NONE) {
-                g_string_append_printf(text, "worker %u cannot set its %s: ", f->worker, step);
-                append_errno(text, f->error);
-                append_rule(text, find_rule(setup_rules, G_N_ELEMENTS(setup_rules), f->error, step));
-        } else if (f->exit_kind != WORKER_EXIT_NONE)
+        if (!born)
+                g_string_append(text, "cannot start ");
+        append_who(text, action->group->state, f->worker);
+        if (f->setup_step != SETUP_NONE)
+                append_set_up(text, f);
+        else if (f->exit_kind != WORKER_EXIT_NONE)
                 append_early_end(text, f);
         else {
-                g_string_append_printf(text, "cannot start worker %u in %s: ", f->worker, path);
+                g_string_append_printf(text, " in %s: ", path);
                 append_errno(text, f->error);
                 append_rule(text, find_rule(spawn_rules, G_N_ELEMENTS(spawn_rules), f->error, NULL));
         }
@@ -248,22 +287,47 @@ static KtError explain_gate(GString *text, const PlanAction *action, const char 
         return KT_ERROR_WORKERS_FAILED;
 }
 
+static KtError explain_phase(GString *text, const PlanAction *action, const char *path,
+                             const WireFailure *f) {
+        (void)action;
+        (void)path;
+        g_string_append(text, "cannot tell the workers of the scenario's next phase: ");
+        append_errno(text, f->error);
+        return KT_ERROR_WORKERS_FAILED;
+}
+
 static KtError (*const explainers[ACTION_KIND_COUNT])(GString *text, const PlanAction *action,
                                                       const char *path, const WireFailure *f) = {
-        [ACTION_MKDIR] = explain_mkdir,         [ACTION_ENABLE] = explain_enable,
-        [ACTION_WRITE] = explain_write,         [ACTION_SPAWN] = explain_spawn,
-        [ACTION_RELEASE] = explain_gate,        [ACTION_STOP] = explain_gate,
-        [ACTION_COLLECT] = explain_collect,     [ACTION_EVACUATE] = explain_evacuate,
-        [ACTION_AWAIT_EMPTY] = explain_removal, [ACTION_RMDIR] = explain_removal,
+        [ACTION_MKDIR] = explain_mkdir,       [ACTION_ENABLE] = explain_enable,
+        [ACTION_WRITE] = explain_write,       [ACTION_SPAWN] = explain_spawn,
+        [ACTION_PHASE] = explain_phase,       [ACTION_RELEASE] = explain_gate,
+        [ACTION_STOP] = explain_gate,         [ACTION_COLLECT] = explain_collect,
+        [ACTION_EVACUATE] = explain_evacuate, [ACTION_AWAIT_EMPTY] = explain_removal,
+        [ACTION_RMDIR] = explain_removal,
 };
+
+/* A spawn serves several works when they are threads of one process: the one whose worker it was, or, of a
+ * leader, the one that asked for it first. */
+static void append_place(GString *text, const PlanAction *action, const WireFailure *f) {
+        const GroupState *group = action->group ? action->group->state : NULL;
+        const WorkState *work = group ? group_state_find_work(group, f->worker) : NULL;
+
+        if (!action->origin || !action->origin[0])
+                return;
+        g_string_append(text, action->origin);
+        if (group)
+                g_string_append_printf(text, "[%u]%s",
+                                       work ? work->index : ((WorkState *)group->works->pdata[0])->index,
+                                       f->worker == WIRE_LEADER ? ".pcomm" : "");
+        g_string_append(text, ": ");
+}
 
 GError *explain_failure(const PlanAction *action, const char *root, const WireFailure *failure) {
         g_autoptr(GString) text = g_string_new(NULL);
         g_autofree char *path = absolute(action, root);
         KtError code;
 
-        if (action->origin && action->origin[0])
-                g_string_append_printf(text, "%s: ", action->origin);
+        append_place(text, action, failure);
         if (action->cgroup[0])
                 g_string_append_printf(text, "cgroup '%s': ", action->cgroup);
         code = explainers[action->kind](text, action, path, failure);

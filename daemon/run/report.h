@@ -8,9 +8,8 @@
 
 /* What callers get to see of a scenario, as JSON: read from the books and, live, from the arenas. */
 
-/* "exited", "signaled", "deadline"; NULL for a WorkerExit that is none of these. */
-const char *report_exit_kind(uint32_t kind);
-
+/* The end of a worker, as its signal tells it; NULL for one that there is not, or that did not end. */
+JsonObject *report_exit(const GroupState *g, const WireExit *e);
 /* GetState. */
 JsonNode *report_state(const Scenario *s, const char *root);
 /* GetTopology. */

@@ -10,6 +10,7 @@
 #include "../common/error.h"
 #include "executor-link.h"
 #include "explain.h"
+#include "placement-log.h"
 #include "report.h"
 
 typedef enum LinkState {
@@ -147,16 +148,22 @@ static void commit_end(Runner *r) {
 
 /* ---- planning ---- */
 
-static void fill_context(const Runner *r, PlanContext *c, const char *root) {
+static void fill_context(const Runner *r, const Operation *op, PlanContext *c) {
         const RunnerConfig *config = r->config;
+        const ApplyOptions *options = &op->options;
+        const OptionalNumber *workers = &options->workers_per_cgroup;
 
         *c = (PlanContext){ .topology = config->topology,
                             .scenario = r->scenario,
-                            .root = root,
+                            .root = op->root,
                             .controllers = cgroup_root_controllers(config->root),
                             .controllers_file = config->root->controllers_file,
                             .limits = config->limits,
-                            .workers_per_cgroup = config->workers_per_cgroup,
+                            .workers_per_cgroup =
+                                    workers->set ? (unsigned)workers->value : config->workers_per_cgroup,
+                            .work_type_override = options->has_work_type_override
+                                                          ? work_type_get(options->work_type_override)
+                                                          : NULL,
                             .stop_ms = config->stop_ms,
                             .settle_ms = config->settle_ms,
                             .seed = g_random_int() };
@@ -177,7 +184,7 @@ static bool plan_operation(Runner *r, Operation *op, GError **error) {
 
         g_free(op->root);
         op->root = runner_root(r);
-        fill_context(r, &context, op->root);
+        fill_context(r, op, &context);
         g_clear_pointer(&op->plan, plan_free);
         if (op->kind == OPERATION_APPLY)
                 op->plan = plan_setup(&context, op->defs, op->options.backdrop ? SLOT_BACKDROP : SLOT_STEP,
@@ -204,7 +211,7 @@ static void succeed_current(Runner *r) {
 
         if (op->kind == OPERATION_APPLY) {
                 PlanContext context;
-                fill_context(r, &context, op->root);
+                fill_context(r, op, &context);
                 op->results = setup_results(op, &context);
                 commit_setup(r);
         } else {
@@ -239,7 +246,8 @@ static GroupState *find_group(const Runner *r, uint32_t id) {
 }
 
 static void on_group(void *userdata, uint32_t id, const ArenaHead *arena, size_t size) {
-        GroupState *g = find_group(userdata, id);
+        const Runner *r = userdata;
+        GroupState *g = find_group(r, id);
 
         if (!g || g->arena || arena->n_workers != g->n_workers) {
                 munmap((void *)arena, size);
@@ -247,22 +255,17 @@ static void on_group(void *userdata, uint32_t id, const ArenaHead *arena, size_t
         }
         g->arena = arena;
         g->arena_size = size;
+        placement_log_group(r->config->placement_log, r->scenario->name, g);
 }
 
 static void on_worker_exit(void *userdata, const WireExit *e) {
         Runner *r = userdata;
         GroupState *g = find_group(r, e->group_id);
-        const char *kind = report_exit_kind(e->exit_kind);
-        g_autoptr(JsonObject) info = NULL;
+        g_autoptr(JsonObject) info = g && g->exited < g->n_workers ? report_exit(g, e) : NULL;
 
-        if (!g || g->exited >= g->n_workers || !kind)
+        if (!info)
                 return;
         g->exited++;
-        info = json_object_new();
-        json_object_set_string_member(info, "kind", kind);
-        json_object_set_int_member(info, "value", e->exit_value);
-        json_object_set_int_member(info, "worker", e->worker);
-        json_object_set_string_member(info, "work_type", work_type_get(g->work_type)->name);
         r->events->worker_exited(r->userdata, g->cgroup, e->pid, info);
         r->events->changed(r->userdata);
 }
@@ -406,7 +409,7 @@ static uint64_t allowance_us(const Runner *r, const PlanAction *action) {
 
         switch (action ? action->kind : ACTION_KIND_COUNT) {
         case ACTION_SPAWN:
-                return 10000000 + (uint64_t)action->group->spec.n_workers * 1000;
+                return 10000000 + (uint64_t)action->group->state->n_workers * 1000;
         case ACTION_COLLECT:
                 return (uint64_t)plan->stop_ms * 1000 + 3000000;
         case ACTION_AWAIT_EMPTY:

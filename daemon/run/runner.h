@@ -17,6 +17,7 @@ typedef struct RunnerConfig {
         PlanLimits limits;
         unsigned workers_per_cgroup;
         unsigned stop_ms, settle_ms;
+        const char *placement_log; /* NULL: the journal alone */
 } RunnerConfig;
 
 typedef struct RunnerEvents {

@@ -7,8 +7,9 @@
 #include "../common/error.h"
 #include "spec-text.h"
 
-static const char GRAMMAR[] =
-        "inherit, llc, single, smt-pair, cross-cgroup, cpus:LIST, random:COUNT or random:COUNT@LIST";
+#define GRAMMAR                                                                                              \
+        "an affinity is one of inherit, llc, single, smt-pair, cross-cgroup, cpus:LIST, random:COUNT and "   \
+        "random:COUNT@LIST"
 
 /* ---- parsing ---- */
 
@@ -77,8 +78,8 @@ static bool resolve_llc(const Request *r, ResolvedAffinity *ret, GError **error)
         if (most == 0) {
                 g_autofree char *cpuset = show_cpuset(r->cpuset);
                 return refuse(r, error,
-                              "no LLC of this machine shares a CPU with the cgroup's cpuset (%s). Widen the "
-                              "cpuset or use 'inherit'.",
+                              "no LLC of this machine shares a CPU with the cgroup's cpuset (%s); widen the "
+                              "cpuset or use 'inherit'",
                               cpuset);
         }
         return true;
@@ -88,8 +89,8 @@ static bool resolve_single(const Request *r, ResolvedAffinity *ret, GError **err
         if (hwloc_bitmap_iszero(r->pool))
                 return refuse(
                         r, error,
-                        "there is no CPU to pick from in the cgroup's empty cpuset. Widen the cpuset or "
-                        "use 'inherit'.");
+                        "there is no CPU to pick from in the cgroup's empty cpuset; widen the cpuset or "
+                        "use 'inherit'");
         ret->cpus = bitmap_new();
         hwloc_bitmap_only(ret->cpus, hwloc_bitmap_first(r->pool));
         return true;
@@ -120,8 +121,8 @@ static bool resolve_smt_pair(const Request *r, ResolvedAffinity *ret, GError **e
         where = r->cpuset ? g_strdup_printf("the effective cpuset (%s)", cpuset)
                           : g_strdup("the full topology");
         return refuse(r, error,
-                      "no core has two siblings (hardware threads) in %s. Use 'single' or 'inherit', or a "
-                      "cpuset that holds a whole core with SMT.",
+                      "no core has two siblings (hardware threads) in %s; use 'single' or 'inherit', or a "
+                      "cpuset that holds a whole core with SMT",
                       where);
 }
 
@@ -139,13 +140,13 @@ static bool check_against_machine(const Request *r, hwloc_const_bitmap_t set, GE
         if (last >= width)
                 return refuse(
                         r, error,
-                        "CPU %d is beyond this machine's affinity masks of %d CPUs; its CPUs are %s. Name "
-                        "some of these or use 'inherit'.",
+                        "CPU %d is beyond this machine's affinity masks of %d CPUs; its CPUs are %s; name "
+                        "some of these or use 'inherit'",
                         last, width, known);
         if (!hwloc_bitmap_intersects(set, r->topology->cpus))
                 return refuse(r, error,
-                              "none of its CPUs exists here, the machine has %s. Name some of these or use "
-                              "'inherit'.",
+                              "none of its CPUs exists here, the machine has %s; name some of these or use "
+                              "'inherit'",
                               known);
         return true;
 }
@@ -154,15 +155,15 @@ static bool resolve_cpus(const Request *r, ResolvedAffinity *ret, GError **error
         g_autofree char *cpuset = show_cpuset(r->cpuset);
 
         if (hwloc_bitmap_iszero(r->spec->cpus))
-                return refuse(r, error, "the set is empty. Name at least one CPU or use 'inherit'.");
+                return refuse(r, error, "the set is empty; name at least one CPU or use 'inherit'");
         ret->cpus = bitmap_copy(r->spec->cpus);
         if (!r->cpuset)
                 return check_against_machine(r, ret->cpus, error);
         hwloc_bitmap_and(ret->cpus, ret->cpus, r->cpuset);
         if (hwloc_bitmap_iszero(ret->cpus))
                 return refuse(r, error,
-                              "it is disjoint from the cgroup's cpuset (%s). Name CPUs of the cpuset or use "
-                              "'inherit'.",
+                              "it is disjoint from the cgroup's cpuset (%s); name CPUs of the cpuset or use "
+                              "'inherit'",
                               cpuset);
         return true;
 }
@@ -180,8 +181,8 @@ static bool check_pool(const Request *r, hwloc_const_bitmap_t pool, GError **err
         text = cpulist_format(missing);
         return refuse(
                 r, error,
-                "CPUs %s of its pool do not exist here, so some workers could not run. Leave them out or "
-                "use 'inherit'.",
+                "CPUs %s of its pool do not exist here, so some workers could not run; leave them out or "
+                "use 'inherit'",
                 text);
 }
 
@@ -190,7 +191,7 @@ static bool resolve_random(const Request *r, ResolvedAffinity *ret, GError **err
         g_autofree char *cpuset = show_cpuset(r->cpuset), *list = cpulist_format(from);
 
         if (r->spec->count == 0)
-                return refuse(r, error, "the count is 0. Draw at least one CPU or use 'inherit'.");
+                return refuse(r, error, "the count is 0; draw at least one CPU or use 'inherit'");
         ret->outcome = AFFINITY_OUTCOME_RANDOM;
         ret->count = r->spec->count;
         ret->cpus = bitmap_copy(from);
@@ -200,41 +201,48 @@ static bool resolve_random(const Request *r, ResolvedAffinity *ret, GError **err
                 return r->cpuset || check_pool(r, ret->cpus, error);
         if (!r->cpuset)
                 return refuse(r, error,
-                              "the pool to draw from is empty. Name at least one CPU after '@', leave "
-                              "'@' out, or use 'inherit'.");
+                              "the pool to draw from is empty; name at least one CPU after '@', leave "
+                              "'@' out, or use 'inherit'");
         return refuse(
                 r, error,
-                "the intersection of its pool (%s) with the cgroup's cpuset (%s) is empty. Name CPUs of "
-                "the cpuset or use 'inherit'.",
+                "the intersection of its pool (%s) with the cgroup's cpuset (%s) is empty; name CPUs of "
+                "the cpuset or use 'inherit'",
                 *list ? list : "no CPU", cpuset);
 }
 
 /* ---- the forms ---- */
 
 static const struct {
-        const char *word, *grammar, *example;
+        const char *word, *form, *grammar, *example;
         bool (*parse)(const char *argument, AffinitySpec *spec, GError **error); /* NULL: no argument */
         AffinityOutcome outcome;
         bool (*resolve)(const Request *r, ResolvedAffinity *ret, GError **error);
 } FORMS[] = {
-        [AFFINITY_INHERIT] = { "inherit", "without an argument", "inherit", NULL, AFFINITY_OUTCOME_NONE,
-                               resolve_inherit },
-        [AFFINITY_LLC] = { "llc", "without an argument", "llc", NULL, AFFINITY_OUTCOME_FIXED, resolve_llc },
-        [AFFINITY_SINGLE] = { "single", "without an argument", "single", NULL, AFFINITY_OUTCOME_FIXED,
-                              resolve_single },
-        [AFFINITY_SMT_PAIR] = { "smt-pair", "without an argument", "smt-pair", NULL, AFFINITY_OUTCOME_FIXED,
-                                resolve_smt_pair },
-        [AFFINITY_CROSS_CGROUP] = { "cross-cgroup", "without an argument", "cross-cgroup", NULL,
-                                    AFFINITY_OUTCOME_FIXED, resolve_cross_cgroup },
-        [AFFINITY_CPUS] = { "cpus", "cpus:LIST", "cpus:0-3,5", parse_cpus, AFFINITY_OUTCOME_FIXED,
-                            resolve_cpus },
-        [AFFINITY_RANDOM] = { "random", "random:COUNT or random:COUNT@LIST", "random:2@0-7", parse_random,
-                              AFFINITY_OUTCOME_RANDOM, resolve_random },
+        [AFFINITY_INHERIT] = { "inherit", "inherit", "without an argument", "inherit", NULL,
+                               AFFINITY_OUTCOME_NONE, resolve_inherit },
+        [AFFINITY_LLC] = { "llc", "llc", "without an argument", "llc", NULL, AFFINITY_OUTCOME_FIXED,
+                           resolve_llc },
+        [AFFINITY_SINGLE] = { "single", "single", "without an argument", "single", NULL,
+                              AFFINITY_OUTCOME_FIXED, resolve_single },
+        [AFFINITY_SMT_PAIR] = { "smt-pair", "smt-pair", "without an argument", "smt-pair", NULL,
+                                AFFINITY_OUTCOME_FIXED, resolve_smt_pair },
+        [AFFINITY_CROSS_CGROUP] = { "cross-cgroup", "cross-cgroup", "without an argument", "cross-cgroup",
+                                    NULL, AFFINITY_OUTCOME_FIXED, resolve_cross_cgroup },
+        [AFFINITY_CPUS] = { "cpus", "cpus:LIST", "cpus:LIST", "cpus:0-3,5", parse_cpus,
+                            AFFINITY_OUTCOME_FIXED, resolve_cpus },
+        [AFFINITY_RANDOM] = { "random", "random:COUNT", "random:COUNT or random:COUNT@LIST", "random:2@0-7",
+                              parse_random, AFFINITY_OUTCOME_RANDOM, resolve_random },
 };
 
 static const char *nth_word(size_t i, const void *context G_GNUC_UNUSED) {
         return FORMS[i].word;
 }
+
+static const char *nth_form(size_t i, const void *context G_GNUC_UNUSED) {
+        return FORMS[i].form;
+}
+
+static const SpecWords WORDS = { nth_word, nth_form, G_N_ELEMENTS(FORMS), NULL };
 
 static bool find_form(const char *word, AffinityKind *ret) {
         for (size_t i = 0; i < G_N_ELEMENTS(FORMS); i++)
@@ -258,7 +266,7 @@ AffinitySpec *affinity_spec_parse(const char *text, GError **error) {
         g_autofree char *word = spec_split(text, &argument);
 
         if (!find_form(word, &spec->kind)) {
-                spec_unknown_word(error, "affinity", text, word, nth_word, G_N_ELEMENTS(FORMS), GRAMMAR);
+                spec_unknown_word(error, "affinity", text, &WORDS, GRAMMAR);
                 return NULL;
         }
         if (!parse_argument(argument, spec, &detail)) {
@@ -313,7 +321,8 @@ bool affinity_narrow_to_node(ResolvedAffinity *resolved, unsigned node, hwloc_co
         if (!found) {
                 g_autofree char *known = cpulist_format(t->node_ids);
                 g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                            "numa_node %u does not exist here; the nodes are %s.", node, known);
+                            "numa_node %u does not exist here; the nodes are %s; use one of these", node,
+                            known);
                 return false;
         }
         hwloc_bitmap_and(kept, kept, found->cpus);
@@ -322,8 +331,8 @@ bool affinity_narrow_to_node(ResolvedAffinity *resolved, unsigned node, hwloc_co
                 g_autofree char *ours = cpulist_format(resolved->cpus ?: (cpuset ?: t->cpus));
                 g_set_error(
                         error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                        "numa_node %u leaves the worker no CPU: the node has %s, affinity and cpuset allow "
-                        "%s. Choose a node they reach, or widen them.",
+                        "numa_node %u leaves the worker no CPU; the node has %s, affinity and cpuset allow "
+                        "%s; choose a node they reach, or widen them",
                         node, *theirs ? theirs : "none", *ours ? ours : "none");
                 return false;
         }

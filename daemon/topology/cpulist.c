@@ -37,8 +37,8 @@ static bool refuse(GError **error, const char *text, const char *part, const cha
         g_autofree char *whole = spec_excerpt(text), *piece = spec_excerpt(part);
 
         g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "'%s' is not a list of numbers: '%s' %s. A list is numbers and ascending ranges up to %d "
-                    "without blanks inside, like 0-3,5.",
+                    "'%s' is not a list of numbers: '%s' %s; a list is numbers and ascending ranges up to %d "
+                    "without blanks inside, such as 0-3,5",
                     whole, piece, reason, CPULIST_MAX);
         return false;
 }

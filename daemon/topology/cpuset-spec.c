@@ -7,7 +7,7 @@
 #include "../common/error.h"
 #include "spec-text.h"
 
-static const char GRAMMAR[] = "llc:N, numa:N, range:A-B, disjoint:I/N, overlap:I/N@F or cpus:LIST";
+#define GRAMMAR "a cpuset is one of llc:N, numa:N, range:A-B, disjoint:I/N, overlap:I/N@F and cpus:LIST"
 
 /* ---- parsing: an argument to its fields; without an error set, false means that the form is wrong ---- */
 
@@ -155,8 +155,7 @@ static bool validate_llc(const CpusetSpec *spec, const Topology *t, GError **err
                 return true;
         return refuse(spec, error,
                       "LLC %" G_GUINT64_FORMAT
-                      " is out of range, the number of LLCs here is %u; use llc:0 to "
-                      "llc:%u.",
+                      " is out of range; the number of LLCs here is %u; use llc:0 to llc:%u",
                       spec->index, t->n_llcs, t->n_llcs - 1);
 }
 
@@ -166,19 +165,19 @@ static bool validate_numa(const CpusetSpec *spec, const Topology *t, GError **er
         if (topology_node(t, spec->index))
                 return true;
         return refuse(spec, error,
-                      "NUMA node %" G_GUINT64_FORMAT " is out of range, the number of nodes here is %u; use "
-                      "one of %s.",
+                      "NUMA node %" G_GUINT64_FORMAT
+                      " is out of range; the number of nodes here is %u; use one of %s",
                       spec->index, t->n_nodes, known);
 }
 
 static bool validate_partition(const CpusetSpec *spec, GError **error) {
         if (spec->of == 0)
                 return refuse(spec, error,
-                              "the partition count is 0 and must be > 0; I/N is part I of N, as in 0/2.");
+                              "the partition count is 0; it must be > 0; I/N is part I of N, as in 0/2");
         if (spec->index >= spec->of)
                 return refuse(spec, error,
                               "index %" G_GUINT64_FORMAT " is >= partition count %" G_GUINT64_FORMAT
-                              "; parts count from 0 to %" G_GUINT64_FORMAT ".",
+                              "; parts count from 0 to %" G_GUINT64_FORMAT,
                               spec->index, spec->of, spec->of - 1);
         return true;
 }
@@ -190,7 +189,7 @@ static bool validate_enough(const CpusetSpec *spec, const Topology *t, GError **
                 return true;
         return refuse(spec, error,
                       "not enough usable CPUs: %u for %" G_GUINT64_FORMAT
-                      " partitions. Use at most %u, or name the CPUs with cpus:LIST.",
+                      " partitions; use at most %u, or name the CPUs with cpus:LIST",
                       n, spec->of, n);
 }
 
@@ -199,15 +198,15 @@ static bool validate_range(const CpusetSpec *spec, const Topology *t G_GNUC_UNUS
 
         if (!isfinite(spec->start) || !isfinite(spec->end))
                 return refuse(spec, error,
-                              "start %s or end %s is not finite; both are fractions within [0.0, 1.0].",
-                              start, end);
+                              "start %s or end %s is not finite; both are fractions within [0.0, 1.0]", start,
+                              end);
         if (spec->start < 0 || spec->end > 1)
-                return refuse(spec, error,
-                              "start %s or end %s lies outside [0.0, 1.0]; both are fractions of the usable "
-                              "CPUs.",
-                              start, end);
+                return refuse(
+                        spec, error,
+                        "start %s or end %s lies outside [0.0, 1.0]; both are fractions of the usable CPUs",
+                        start, end);
         if (spec->start >= spec->end)
-                return refuse(spec, error, "start %s is not below end %s; give the lower fraction first.",
+                return refuse(spec, error, "start %s is not below end %s; give the lower fraction first",
                               start, end);
         return true;
 }
@@ -222,26 +221,26 @@ static bool validate_overlap(const CpusetSpec *spec, const Topology *t, GError *
         if (!validate_partition(spec, error))
                 return false;
         if (!isfinite(spec->fraction))
-                return refuse(spec, error, "the overlap fraction %s is not finite; it is within [0.0, 1.0].",
+                return refuse(spec, error, "the overlap fraction %s is not finite; it lies within [0.0, 1.0]",
                               fraction);
         if (spec->fraction < 0 || spec->fraction > 1)
                 return refuse(
                         spec, error,
                         "the overlap fraction %s lies outside [0.0, 1.0]; 0.5 shares half of a part with "
-                        "each neighbour.",
+                        "each neighbour",
                         fraction);
         return validate_enough(spec, t, error);
 }
 
 static bool validate_cpus(const CpusetSpec *spec, const Topology *t, GError **error) {
         g_auto(hwloc_bitmap_t) missing = bitmap_new();
-        g_autofree char *text = NULL;
+        g_autofree char *text = NULL, *known = cpulist_format(t->cpus);
 
         if (hwloc_bitmap_iszero(spec->cpus)) {
                 g_set_error(
                         error, KT_ERROR, KT_ERROR_EMPTY_CPUSET,
                         "cpuset 'cpus:' is not valid: the exact set is empty; name at least one CPU, as in "
-                        "cpus:0-3.");
+                        "cpus:0-3");
                 return false;
         }
         hwloc_bitmap_andnot(missing, spec->cpus, t->cpus);
@@ -249,35 +248,44 @@ static bool validate_cpus(const CpusetSpec *spec, const Topology *t, GError **er
                 return true;
         text = cpulist_format(missing);
         return refuse(spec, error,
-                      "CPUs %s are not in the physical CPU set of this machine, whose highest CPU is %d.",
-                      text, hwloc_bitmap_last(t->cpus));
+                      "CPUs %s are not in the physical CPU set of this machine; its highest CPU is %d; use "
+                      "CPUs of %s",
+                      text, hwloc_bitmap_last(t->cpus), known);
 }
 
 /* ---- the forms ---- */
 
 static const struct {
-        const char *word, *grammar, *example;
+        const char *word, *form, *grammar, *example;
         bool (*parse)(const char *argument, CpusetSpec *spec, GError **error);
         char *(*format)(const CpusetSpec *spec);
         void (*resolve)(const CpusetSpec *spec, const Topology *t, hwloc_bitmap_t set);
         bool (*validate)(const CpusetSpec *spec, const Topology *t, GError **error);
 } FORMS[] = {
-        [CPUSET_LLC] = { "llc", "llc:N", "llc:0", parse_index, format_index, resolve_llc, validate_llc },
-        [CPUSET_NUMA] = { "numa", "numa:N", "numa:0", parse_index, format_index, resolve_numa,
+        [CPUSET_LLC] = { "llc", "llc:N", "llc:N", "llc:0", parse_index, format_index, resolve_llc,
+                         validate_llc },
+        [CPUSET_NUMA] = { "numa", "numa:N", "numa:N", "numa:0", parse_index, format_index, resolve_numa,
                           validate_numa },
-        [CPUSET_RANGE] = { "range", "range:A-B with plain decimal fractions", "range:0-0.5", parse_range,
-                           format_range, resolve_range, validate_range },
-        [CPUSET_DISJOINT] = { "disjoint", "disjoint:I/N", "disjoint:0/2", parse_disjoint, format_disjoint,
-                              resolve_disjoint, validate_disjoint },
-        [CPUSET_OVERLAP] = { "overlap", "overlap:I/N@F with a plain decimal fraction", "overlap:0/2@0.5",
-                             parse_overlap, format_overlap, resolve_overlap, validate_overlap },
-        [CPUSET_CPUS] = { "cpus", "cpus:LIST", "cpus:0-3,5", parse_cpus, format_cpus, resolve_cpus,
-                          validate_cpus },
+        [CPUSET_RANGE] = { "range", "range:A-B", "range:A-B with plain decimal fractions", "range:0-0.5",
+                           parse_range, format_range, resolve_range, validate_range },
+        [CPUSET_DISJOINT] = { "disjoint", "disjoint:I/N", "disjoint:I/N", "disjoint:0/2", parse_disjoint,
+                              format_disjoint, resolve_disjoint, validate_disjoint },
+        [CPUSET_OVERLAP] = { "overlap", "overlap:I/N@F", "overlap:I/N@F with a plain decimal fraction",
+                             "overlap:0/2@0.5", parse_overlap, format_overlap, resolve_overlap,
+                             validate_overlap },
+        [CPUSET_CPUS] = { "cpus", "cpus:LIST", "cpus:LIST", "cpus:0-3,5", parse_cpus, format_cpus,
+                          resolve_cpus, validate_cpus },
 };
 
 static const char *nth_word(size_t i, const void *context G_GNUC_UNUSED) {
         return FORMS[i].word;
 }
+
+static const char *nth_form(size_t i, const void *context G_GNUC_UNUSED) {
+        return FORMS[i].form;
+}
+
+static const SpecWords WORDS = { nth_word, nth_form, G_N_ELEMENTS(FORMS), NULL };
 
 static bool find_form(const char *word, CpusetKind *ret) {
         for (size_t i = 0; i < G_N_ELEMENTS(FORMS); i++)
@@ -288,18 +296,18 @@ static bool find_form(const char *word, CpusetKind *ret) {
         return false;
 }
 
-/* A bare list is the likeliest mistake of all, so it gets its own remedy. */
-static void unknown_form(const char *text, const char *word, GError **error) {
+/* A bare list is the likeliest mistake of all. */
+static void unknown_form(const char *text, GError **error) {
         g_auto(hwloc_bitmap_t) list = bitmap_new();
 
         if (cpulist_parse(text, list, NULL) && !hwloc_bitmap_iszero(list)) {
                 g_autofree char *shown = spec_excerpt(text);
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                            "cpuset '%s' is a bare CPU list; write cpus:%s. A cpuset is one of %s.", shown,
-                            shown, GRAMMAR);
+                g_autofree char *given = g_strdup_printf("cpuset '%s' is a bare CPU list", shown);
+                g_autofree char *meant = g_strconcat("cpus:", shown, NULL);
+                spec_refuse(error, given, meant, GRAMMAR);
                 return;
         }
-        spec_unknown_word(error, "cpuset", text, word, nth_word, G_N_ELEMENTS(FORMS), GRAMMAR);
+        spec_unknown_word(error, "cpuset", text, &WORDS, GRAMMAR);
 }
 
 CpusetSpec *cpuset_spec_parse(const char *text, GError **error) {
@@ -309,7 +317,7 @@ CpusetSpec *cpuset_spec_parse(const char *text, GError **error) {
         g_autofree char *word = spec_split(text, &argument);
 
         if (!find_form(word, &spec->kind)) {
-                unknown_form(text, word, error);
+                unknown_form(text, error);
                 return NULL;
         }
         if (!argument || !FORMS[spec->kind].parse(argument, spec, &detail)) {

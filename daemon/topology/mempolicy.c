@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "../common/error.h"
-#include "../common/suggest.h"
 #include "spec-text.h"
 
 /* MPOL_WEIGHTED_INTERLEAVE, which the kernel headers have since 6.9 only; an enumerator there, no macro to
  * test */
 enum { MODE_WEIGHTED_INTERLEAVE = 6, WORD_BITS = sizeof(unsigned long) * 8 };
 
-static const char GRAMMAR[] = "default, local, bind:LIST, preferred:N, interleave:LIST, preferred-many:LIST "
-                              "or weighted-interleave:LIST";
+#define GRAMMAR                                                                                              \
+        "a mem_policy is one of default, local, bind:LIST, preferred:N, interleave:LIST, "                   \
+        "preferred-many:LIST and weighted-interleave:LIST"
 
 typedef enum Takes { TAKES_NOTHING, TAKES_NODE, TAKES_LIST } Takes;
 
@@ -21,19 +21,21 @@ static const struct {
         const char *word;
         Takes takes;
         unsigned mode;
-        const char *grammar, *example;
+        const char *form, *grammar, *example;
 } FORMS[] = {
-        [MEMPOLICY_DEFAULT] = { "default", TAKES_NOTHING, MPOL_DEFAULT, "without an argument", "default" },
-        [MEMPOLICY_LOCAL] = { "local", TAKES_NOTHING, MPOL_LOCAL, "without an argument", "local" },
-        [MEMPOLICY_BIND] = { "bind", TAKES_LIST, MPOL_BIND, "bind:LIST", "bind:0-1" },
-        [MEMPOLICY_PREFERRED] = { "preferred", TAKES_NODE, MPOL_PREFERRED, "preferred:N with one node",
-                                  "preferred:0" },
+        [MEMPOLICY_DEFAULT] = { "default", TAKES_NOTHING, MPOL_DEFAULT, "default", "without an argument",
+                                "default" },
+        [MEMPOLICY_LOCAL] = { "local", TAKES_NOTHING, MPOL_LOCAL, "local", "without an argument", "local" },
+        [MEMPOLICY_BIND] = { "bind", TAKES_LIST, MPOL_BIND, "bind:LIST", "bind:LIST", "bind:0-1" },
+        [MEMPOLICY_PREFERRED] = { "preferred", TAKES_NODE, MPOL_PREFERRED, "preferred:N",
+                                  "preferred:N with one node", "preferred:0" },
         [MEMPOLICY_INTERLEAVE] = { "interleave", TAKES_LIST, MPOL_INTERLEAVE, "interleave:LIST",
-                                   "interleave:0-1" },
+                                   "interleave:LIST", "interleave:0-1" },
         [MEMPOLICY_PREFERRED_MANY] = { "preferred-many", TAKES_LIST, MPOL_PREFERRED_MANY,
-                                       "preferred-many:LIST", "preferred-many:0-1" },
+                                       "preferred-many:LIST", "preferred-many:LIST", "preferred-many:0-1" },
         [MEMPOLICY_WEIGHTED_INTERLEAVE] = { "weighted-interleave", TAKES_LIST, MODE_WEIGHTED_INTERLEAVE,
-                                            "weighted-interleave:LIST", "weighted-interleave:0-1" },
+                                            "weighted-interleave:LIST", "weighted-interleave:LIST",
+                                            "weighted-interleave:0-1" },
 };
 
 static const struct {
@@ -52,6 +54,12 @@ static const unsigned KNOWN_FLAGS = MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES 
 static const char *nth_word(size_t i, const void *context G_GNUC_UNUSED) {
         return FORMS[i].word;
 }
+
+static const char *nth_form(size_t i, const void *context G_GNUC_UNUSED) {
+        return FORMS[i].form;
+}
+
+static const SpecWords WORDS = { nth_word, nth_form, G_N_ELEMENTS(FORMS), NULL };
 
 static bool find_form(const char *word, MemPolicyKind *ret) {
         for (size_t i = 0; i < G_N_ELEMENTS(FORMS); i++)
@@ -83,7 +91,7 @@ MemPolicy *mempolicy_parse(const char *text, GError **error) {
 
         policy->nodes = bitmap_new();
         if (!find_form(word, &policy->kind)) {
-                spec_unknown_word(error, "mem_policy", text, word, nth_word, G_N_ELEMENTS(FORMS), GRAMMAR);
+                spec_unknown_word(error, "mem_policy", text, &WORDS, GRAMMAR);
                 return NULL;
         }
         if (!parse_argument(argument, policy, &detail)) {
@@ -116,20 +124,14 @@ static const char *nth_flag(size_t i, const void *context G_GNUC_UNUSED) {
 }
 
 static bool flag_from_word(const char *word, unsigned *flags, GError **error) {
-        const char *near;
-        g_autofree char *shown = spec_excerpt(word), *hint = NULL;
+        static const SpecWords known = { nth_flag, NULL, G_N_ELEMENTS(FLAGS), NULL };
 
         for (size_t i = 0; i < G_N_ELEMENTS(FLAGS); i++)
                 if (strcmp(word, FLAGS[i].word) == 0) {
                         *flags |= FLAGS[i].bit;
                         return true;
                 }
-        near = suggest_name(word, nth_flag, G_N_ELEMENTS(FLAGS), NULL);
-        hint = near ? g_strdup_printf(" Did you mean '%s'?", near) : g_strdup("");
-        g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "mpol_flags: '%s' is not a flag.%s The flags are static, relative and balancing.", shown,
-                    hint);
-        return false;
+        return spec_unknown_word(error, "flag", word, &known, NULL);
 }
 
 bool mempolicy_flags_parse(const char *text, unsigned *ret, GError **error) {
@@ -159,25 +161,27 @@ bool mempolicy_validate(const MemPolicy *policy, GError **error) {
 
         if (FORMS[policy->kind].takes == TAKES_NOTHING || !hwloc_bitmap_iszero(policy->nodes))
                 return true;
-        g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "mem_policy '%s:' needs at least one NUMA node, as in %s; use 'default' or 'local' for a "
-                    "policy without nodes.",
-                    word, FORMS[policy->kind].example);
+        g_set_error(
+                error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                "mem_policy '%s:' names no node; it needs at least one NUMA node, as in %s; use 'default' or "
+                "'local' for a policy without nodes",
+                word, FORMS[policy->kind].example);
         return false;
 }
 
 static bool check_flags(unsigned flags, const char *cgroup, GError **error) {
         if (flags & ~KNOWN_FLAGS) {
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                            "mpol_flags of cgroup '%s' have unknown bits 0x%x; the flags are static (0x%x), "
-                            "relative (0x%x) and balancing (0x%x).",
-                            cgroup, flags & ~KNOWN_FLAGS, (unsigned)MPOL_F_STATIC_NODES,
-                            (unsigned)MPOL_F_RELATIVE_NODES, (unsigned)MPOL_F_NUMA_BALANCING);
+                g_set_error(
+                        error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                        "cgroup '%s': mpol_flags have the unknown bits 0x%x; the flags are static (0x%x), "
+                        "relative (0x%x) and balancing (0x%x)",
+                        cgroup, flags & ~KNOWN_FLAGS, (unsigned)MPOL_F_STATIC_NODES,
+                        (unsigned)MPOL_F_RELATIVE_NODES, (unsigned)MPOL_F_NUMA_BALANCING);
                 return false;
         }
         if ((flags & MPOL_F_STATIC_NODES) && (flags & MPOL_F_RELATIVE_NODES)) {
                 g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                            "mpol_flags static and relative of cgroup '%s' are mutually exclusive; keep one.",
+                            "cgroup '%s': mpol_flags static and relative are mutually exclusive; keep one",
                             cgroup);
                 return false;
         }
@@ -194,10 +198,20 @@ static bool check_existence(const MemPolicy *policy, const Topology *t, const ch
                 return true;
         theirs = cpulist_format(missing);
         known = cpulist_format(t->node_ids);
-        g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "mem_policy '%s' of cgroup '%s': NUMA nodes %s do not exist on this host, which has %s.",
-                    shown, cgroup, theirs, known);
+        g_set_error(
+                error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                "cgroup '%s': mem_policy '%s': NUMA nodes %s do not exist on this host; it has %s; use some "
+                "of these",
+                cgroup, shown, theirs, known);
         return false;
+}
+
+/* No cpuset reaches a node without CPUs; only the flag lets a policy name it. */
+static const char *coverage_remedy(hwloc_const_bitmap_t uncovered, const Topology *t) {
+        for (unsigned i = 0; i < t->n_nodes; i++)
+                if (t->nodes[i].memory_only && hwloc_bitmap_isset(uncovered, t->nodes[i].id))
+                        return "add mpol_flags static: a node without CPUs is covered by no cpuset";
+        return "add mpol_flags static, or widen the cpuset (numa:N of those nodes, or cpus:LIST)";
 }
 
 static bool check_coverage(const MemPolicy *policy, hwloc_const_bitmap_t cpuset, const Topology *t,
@@ -211,12 +225,10 @@ static bool check_coverage(const MemPolicy *policy, hwloc_const_bitmap_t cpuset,
                 return true;
         theirs = cpulist_format(uncovered);
         ours = cpulist_format(covered);
-        g_set_error(
-                error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                "mem_policy '%s' of cgroup '%s' uses NUMA nodes [%s], which its cpuset does not cover; it "
-                "covers {%s}. Add mpol_flags static, or widen the cpuset (numa:N of those nodes, or "
-                "cpus:LIST).",
-                shown, cgroup, theirs, ours);
+        g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
+                    "cgroup '%s': mem_policy '%s' uses NUMA nodes [%s], which its cpuset does not cover; it "
+                    "covers {%s}; %s",
+                    cgroup, shown, theirs, ours, coverage_remedy(uncovered, t));
         return false;
 }
 
@@ -226,9 +238,9 @@ bool mempolicy_check(const MemPolicy *policy, unsigned flags, hwloc_const_bitmap
                 return false;
         if (hwloc_bitmap_iszero(policy->nodes) || (flags & MPOL_F_RELATIVE_NODES))
                 return true; /* relative nodes are positions within the cpuset, not ids */
-        if (!cpuset || (flags & MPOL_F_STATIC_NODES))
-                return check_existence(policy, t, cgroup, error);
-        return check_coverage(policy, cpuset, t, cgroup, error);
+        if (!check_existence(policy, t, cgroup, error))
+                return false;
+        return !cpuset || (flags & MPOL_F_STATIC_NODES) || check_coverage(policy, cpuset, t, cgroup, error);
 }
 
 bool nodelist_validate(hwloc_const_bitmap_t nodes, const Topology *t, GError **error) {
@@ -239,7 +251,7 @@ bool nodelist_validate(hwloc_const_bitmap_t nodes, const Topology *t, GError **e
                 g_set_error(
                         error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
                         "cpuset_mems is empty; name at least one NUMA node of this host, which has %s, or "
-                        "leave it out.",
+                        "leave it out",
                         known);
                 return false;
         }
@@ -248,8 +260,8 @@ bool nodelist_validate(hwloc_const_bitmap_t nodes, const Topology *t, GError **e
                 return true;
         theirs = cpulist_format(missing);
         g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "cpuset_mems '%s': NUMA nodes %s do not exist on this host, which has %s.", text, theirs,
-                    known);
+                    "cpuset_mems '%s': NUMA nodes %s do not exist on this host; it has %s; use some of these",
+                    text, theirs, known);
         return false;
 }
 

@@ -84,15 +84,40 @@ char *spec_split(const char *text, const char **ret_argument) {
         return colon ? g_strndup(text, colon - text) : g_strdup(text);
 }
 
-void spec_unknown_word(GError **error, const char *field, const char *text, const char *word,
-                       const char *(*nth)(size_t i, const void *context), size_t n, const char *grammar) {
-        g_autofree char *shown = spec_excerpt(text), *hint = NULL;
-        const char *near = suggest_name(word, nth, n, NULL);
+bool spec_refuse(GError **error, const char *given, const char *near, const char *rule) {
+        if (near)
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "%s; did you mean '%s'? %c%s",
+                            given, near, g_ascii_toupper(rule[0]), rule + 1);
+        else
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "%s; %s", given, rule);
+        return false;
+}
 
-        hint = near ? g_strdup_printf(" Did you mean '%s'?", near) : g_strdup("");
-        g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "%s '%s' does not begin with a known word.%s It is one of %s.", field, shown, hint,
-                    grammar);
+/* All of `word` is compared first, then the letters it begins with: "lcc:0", " llc=0", "cpu.weight". */
+static const char *nearest(const char *word, const SpecWords *words) {
+        const char *near = suggest_name(word, words->nth, words->n, words->context);
+        const char *start = word + strspn(word, " \t");
+        size_t letters = strspn(start, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+        g_autofree char *head = g_strndup(start, letters);
+
+        if (!near && strlen(head) < strlen(word))
+                near = suggest_name(head, words->nth, words->n, words->context);
+        for (size_t i = 0; near && words->shown && i < words->n; i++)
+                if (near == words->nth(i, words->context))
+                        return words->shown(i, words->context);
+        return near;
+}
+
+bool spec_unknown_word(GError **error, const char *what, const char *word, const SpecWords *words,
+                       const char *rule) {
+        g_autofree char *shown = spec_excerpt(word), *given = g_strdup_printf("unknown %s '%s'", what, shown);
+        g_autoptr(GString) list = g_string_new(NULL);
+
+        g_string_printf(list, "known %ss: ", what);
+        for (size_t i = 0; i < words->n; i++)
+                g_string_append_printf(list, "%s%s", i ? ", " : "",
+                                       (words->shown ?: words->nth)(i, words->context));
+        return spec_refuse(error, given, nearest(word, words), rule ?: list->str);
 }
 
 void spec_malformed(GError **error, const char *field, const char *text, const char *grammar,
@@ -100,6 +125,6 @@ void spec_malformed(GError **error, const char *field, const char *text, const c
         g_autofree char *shown = spec_excerpt(text);
 
         g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                    "%s '%s' is malformed: it is written %s, for example %s.%s%s", field, shown, grammar,
-                    example, detail ? " " : "", detail ? detail->message : "");
+                    "%s '%s' is malformed; it is written %s, for example %s%s%s", field, shown, grammar,
+                    example, detail ? "; " : "", detail ? detail->message : "");
 }

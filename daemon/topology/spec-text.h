@@ -24,9 +24,21 @@ char *spec_format_fraction(double value);
 /* The word before ':' (all of `text` when there is none) and what follows it, NULL when there is no ':'. */
 char *spec_split(const char *text, const char **ret_argument);
 
-/* Sets the error for a `text` whose first word is none of the `n` that `nth` lists. */
-void spec_unknown_word(GError **error, const char *field, const char *text, const char *word,
-                       const char *(*nth)(size_t i, const void *context), size_t n, const char *grammar);
+/* Names to choose from. `shown`, where there is one, is how messages write them: "llc:N" for "llc". */
+typedef struct SpecWords {
+        const char *(*nth)(size_t i, const void *context);
+        const char *(*shown)(size_t i, const void *context);
+        size_t n;
+        const void *context;
+} SpecWords;
+
+/* The one form of a message: "GIVEN; rule", or with a near miss "GIVEN; did you mean 'near'? Rule". `near`
+ * may be NULL. Returns false. */
+bool spec_refuse(GError **error, const char *given, const char *near, const char *rule);
+
+/* `word` is none of `words`: "unknown WHAT 'word'; ...". `rule` NULL lists them. Returns false. */
+bool spec_unknown_word(GError **error, const char *what, const char *word, const SpecWords *words,
+                       const char *rule);
 
 /* Sets the error for an argument that does not follow its word's grammar; `detail` may be NULL. */
 void spec_malformed(GError **error, const char *field, const char *text, const char *grammar,

@@ -224,14 +224,15 @@ bool topology_effective_cpus(hwloc_const_bitmap_t online, hwloc_const_bitmap_t o
         g_autofree char *online_text = cpulist_format(online), *own_text = own ? cpulist_format(own) : NULL;
 
         if (hwloc_bitmap_iszero(online)) {
-                g_set_error(error, KT_ERROR, KT_ERROR_KERNEL_REFUSED,
-                            "The system reports no online CPU; is /sys mounted?");
+                g_set_error(
+                        error, KT_ERROR, KT_ERROR_KERNEL_REFUSED,
+                        "the system reports no online CPU; there is always one; check that /sys is mounted");
                 return false;
         }
         if (own && !hwloc_bitmap_intersects(online, own)) {
                 g_set_error(error, KT_ERROR, KT_ERROR_KERNEL_REFUSED,
-                            "This process's own affinity (%s) is disjoint from the online CPUs (%s); change "
-                            "CPUAffinity= of its unit or start it without taskset.",
+                            "this process's own affinity (%s) is disjoint from the online CPUs (%s); change "
+                            "CPUAffinity= of its unit or start it without taskset",
                             own_text, online_text);
                 return false;
         }
@@ -247,7 +248,7 @@ static HwlocTopology *open_source(GError **error) {
         HwlocTopology *source;
 
         if (hwloc_topology_init(&source) < 0) {
-                g_set_error(error, KT_ERROR, KT_ERROR_KERNEL_REFUSED, "hwloc cannot start: %s.",
+                g_set_error(error, KT_ERROR, KT_ERROR_KERNEL_REFUSED, "hwloc cannot start: %s",
                             g_strerror(errno));
                 return NULL;
         }
@@ -264,8 +265,8 @@ Topology *topology_new_live(GError **error) {
                 return NULL;
         if (hwloc_topology_load(source) < 0) {
                 g_set_error(error, KT_ERROR, KT_ERROR_KERNEL_REFUSED,
-                            "The machine's topology cannot be read: %s. Check /sys, and HWLOC_XMLFILE or "
-                            "HWLOC_SYNTHETIC where they are set.",
+                            "the machine's topology cannot be read: %s; check /sys, and HWLOC_XMLFILE or "
+                            "HWLOC_SYNTHETIC where they are set",
                             g_strerror(errno));
                 return NULL;
         }
@@ -287,7 +288,7 @@ Topology *topology_new_synthetic(const char *description, GError **error) {
                 g_set_error(
                         error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
                         "'%s' is not a topology in hwloc's synthetic notation; write it like 'numa:2 l3:2 "
-                        "core:4 pu:2'.",
+                        "core:4 pu:2'",
                         shown);
                 return NULL;
         }

@@ -34,21 +34,21 @@ static bool resolve_pct(const WorkerCountRequest *r, const char *label, guint64 
         if (!isfinite(r->pct) || r->pct <= 0)
                 return refuse(error, KT_ERROR_INVALID_DEFINITION, label,
                               "workers_pct %s must be finite and > 0; it is a fraction of the CPUs, 0.5 for "
-                              "half of them.",
+                              "half of them",
                               pct);
         n = ceil(r->cpus * r->pct);
         if (n < 1)
                 return refuse(
                         error, KT_ERROR_EMPTY_CPUSET, label,
                         "workers_pct %s of a cpuset of size %u gives 0 workers; widen the cpuset or set "
-                        "workers.",
+                        "workers",
                         pct, r->cpus);
         shown = show(n);
         /* 2^64: a ceiling near it rounds up to a double that no longer fits */
         if (n > (double)r->ceiling || n >= 0x1p64)
                 return refuse(error, KT_ERROR_LIMIT_EXCEEDED, label,
                               "workers_pct %s of %u CPUs gives %s workers, the limit is %" G_GUINT64_FORMAT
-                              "; lower it or raise MaxWorkers in the configuration.",
+                              "; lower it or raise MaxWorkers in the configuration",
                               pct, r->cpus, shown, r->ceiling);
         *ret = n;
         return true;
@@ -62,7 +62,7 @@ static bool check_both(const WorkerCountRequest *r, const char *label, const cha
                 return true;
         return refuse(error, KT_ERROR_INVALID_DEFINITION, label,
                       "workers %" G_GUINT64_FORMAT " and workers_pct %s are both set and exclude each other; "
-                      "keep one of them.%s",
+                      "keep one of them%s",
                       r->workers, pct, consequence);
 }
 
@@ -76,13 +76,13 @@ bool worker_count_resolve(const WorkerCountRequest *r, const char *label, guint6
                 return resolve_pct(r, label, ret, error);
         if (n == 0)
                 return refuse(error, KT_ERROR_INVALID_DEFINITION, label,
-                              "%s is 0, and 0 workers is not allowed; give at least 1, or add the cgroup "
-                              "without workers.",
+                              "%s is 0, and 0 workers is not allowed; every check of the group would pass "
+                              "vacuously; give at least 1",
                               key);
         if (n > r->ceiling)
                 return refuse(error, KT_ERROR_LIMIT_EXCEEDED, label,
                               "%s %" G_GUINT64_FORMAT " is over the limit of %" G_GUINT64_FORMAT
-                              "; lower it or raise MaxWorkers in the configuration.",
+                              "; lower it or raise MaxWorkers in the configuration",
                               key, n, r->ceiling);
         *ret = n;
         return true;
@@ -97,7 +97,7 @@ void worker_count_empty_cpuset(const char *label, const char *cpuset, const Work
                 g_autofree char *where =
                         g_strdup_printf("%s%sworks[%zu]", label ?: "", label && *label ? ": " : "", i);
                 if (!check_both(&groups[i], where,
-                                " (The empty cpuset would have masked this: it resolved to 0 CPUs.)", error))
+                                " (the empty cpuset would have masked this: it resolved to 0 CPUs)", error))
                         return;
         }
         for (size_t i = 0; i < n_groups; i++) {
@@ -108,11 +108,11 @@ void worker_count_empty_cpuset(const char *label, const char *cpuset, const Work
         }
         if (wanted->len > 0)
                 refuse(error, KT_ERROR_EMPTY_CPUSET, label,
-                       "cpuset '%s' has size 0, of which no percentage gives a worker: %s. Widen the cpuset "
-                       "or set workers instead.",
+                       "cpuset '%s' has size 0, of which no percentage gives a worker: %s; widen the cpuset "
+                       "or set workers instead",
                        shown, wanted->str);
         else
                 refuse(error, KT_ERROR_EMPTY_CPUSET, label,
-                       "cpuset '%s' resolved to 0 CPUs; widen it, or leave it out to inherit the parent's.",
+                       "cpuset '%s' resolved to 0 CPUs; widen it, or leave it out to inherit the parent's",
                        shown);
 }

@@ -19,6 +19,10 @@ static inline int futex_wait(const _Atomic uint32_t *word, uint32_t expected, co
         return r < 0 ? -errno : 0;
 }
 
+static inline void futex_wake(_Atomic uint32_t *word, int n) {
+        syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+}
+
 static inline void futex_wake_all(_Atomic uint32_t *word) {
-        syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        futex_wake(word, INT_MAX);
 }

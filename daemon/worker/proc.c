@@ -26,7 +26,7 @@ ssize_t proc_read(const char *path, char *buffer, size_t size) {
 bool proc_own_cgroup(char *ret, size_t size) {
         /* A path of up to PATH_MAX, behind one line for each cgroup v1 hierarchy on a hybrid host. */
         char text[8192];
-        if (proc_read("/proc/self/cgroup", text, sizeof text) < 0)
+        if (proc_read("/proc/thread-self/cgroup", text, sizeof text) < 0)
                 return false;
 
         for (char *line = text, *end; *line; line = end + 1) {
@@ -75,4 +75,23 @@ bool schedstat_parse(const char *text, SchedStat *ret) {
 bool schedstat_read(SchedStat *ret) {
         char text[128];
         return proc_read("/proc/thread-self/schedstat", text, sizeof text) > 0 && schedstat_parse(text, ret);
+}
+
+bool vmstat_numa_migrated(const char *text, uint64_t *ret) {
+        static const char key[] = "numa_pages_migrated ";
+
+        for (const char *line = text; *line;) {
+                if (strncmp(line, key, sizeof key - 1) == 0) {
+                        const char *value = line + sizeof key - 1;
+                        return *value != '\n' && parse_number(&value, ret);
+                }
+                line = strchrnul(line, '\n');
+                line += *line == '\n';
+        }
+        return false;
+}
+
+bool vmstat_read_numa_migrated(uint64_t *ret) {
+        char text[32768]; /* the file has 200 lines of 30 bytes or less */
+        return proc_read("/proc/vmstat", text, sizeof text) > 0 && vmstat_numa_migrated(text, ret);
 }

@@ -70,8 +70,14 @@ static int set_mempolicy_of(const WorkerSetup *s) {
 }
 
 static int set_comm(const WorkerSetup *s) {
-        return s->comm[0] ? result(prctl(PR_SET_NAME, s->comm)) : 0;
+        return s->comm[0] ? worker_take_comm(s->comm) : 0;
 }
+
+int worker_take_comm(const char *comm) {
+        return result(prctl(PR_SET_NAME, comm));
+}
+
+/* ---- ids ---- */
 
 /* A worker that is given a user or a group is to hold nothing of root's: supplementary groups go first, while
  * it may. Whoever may not drop them cannot change its ids to anything new either, so EPERM is left to the
@@ -81,40 +87,50 @@ static int drop_groups(void) {
         return r == -EPERM ? 0 : r;
 }
 
-static int set_gid(const WorkerSetup *s) {
-        if (s->gid == WORKER_KEEP_ID && s->uid == WORKER_KEEP_ID)
-                return 0;
-
+static int set_gid(uint32_t gid) {
         int r = drop_groups();
-        if (r < 0 || s->gid == WORKER_KEEP_ID)
+        if (r < 0 || gid == WORKER_KEEP_ID)
                 return r;
-        return result(syscall(SYS_setresgid, s->gid, s->gid, s->gid));
+        return result(syscall(SYS_setresgid, gid, gid, gid));
 }
 
-static int set_uid(const WorkerSetup *s) {
-        if (s->uid == WORKER_KEEP_ID)
+static int set_uid(uint32_t uid) {
+        return uid == WORKER_KEEP_ID ? 0 : result(syscall(SYS_setresuid, uid, uid, uid));
+}
+
+int worker_take_ids(uint32_t uid, uint32_t gid, pid_t parent, SetupStep *ret_step) {
+        if (uid == WORKER_KEEP_ID && gid == WORKER_KEEP_ID)
                 return 0;
-        return result(syscall(SYS_setresuid, s->uid, s->uid, s->uid));
+
+        *ret_step = SETUP_GID;
+        int r = set_gid(gid);
+        if (r < 0)
+                return r;
+        *ret_step = SETUP_UID;
+        r = set_uid(uid);
+        if (r < 0 || !parent)
+                return r;
+        /* commit_creds(), kernel/cred.c: new ids clear the parent-death signal. */
+        *ret_step = SETUP_PARENT;
+        return worker_bind_to_parent(parent);
 }
 
-static int (*const steps[SETUP_STEP_COUNT])(const WorkerSetup *) = {
-        [SETUP_AFFINITY] = set_affinity, [SETUP_POLICY] = set_policy, [SETUP_MEMPOLICY] = set_mempolicy_of,
-        [SETUP_COMM] = set_comm,         [SETUP_GID] = set_gid,       [SETUP_UID] = set_uid,
+/* ---- all of it ---- */
+
+static int (*const steps[])(const WorkerSetup *) = {
+        [SETUP_AFFINITY] = set_affinity,
+        [SETUP_POLICY] = set_policy,
+        [SETUP_MEMPOLICY] = set_mempolicy_of,
+        [SETUP_COMM] = set_comm,
 };
 
 int worker_set_up(const WorkerSetup *setup, pid_t parent, SetupStep *ret_step) {
-        for (SetupStep step = SETUP_AFFINITY; step < SETUP_STEP_COUNT; step++) {
+        for (SetupStep step = SETUP_AFFINITY; step <= SETUP_COMM; step++) {
                 int r = steps[step](setup);
                 if (r < 0) {
                         *ret_step = step;
                         return r;
                 }
         }
-
-        /* commit_creds(), kernel/cred.c: new ids clear the parent-death signal. */
-        if (setup->uid != WORKER_KEEP_ID || setup->gid != WORKER_KEEP_ID) {
-                *ret_step = SETUP_PARENT;
-                return worker_bind_to_parent(parent);
-        }
-        return 0;
+        return worker_take_ids(setup->uid, setup->gid, parent, ret_step);
 }

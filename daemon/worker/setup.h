@@ -32,5 +32,11 @@ typedef struct WorkerSetup {
 /* Have the kernel kill the caller when its parent dies; -ESRCH when it is gone already. */
 int worker_bind_to_parent(pid_t parent);
 
-/* Carries out the steps from SETUP_AFFINITY on, in their order. 0, or the negative errno of *ret_step. */
+/* Carries out the steps from SETUP_AFFINITY on, in their order, for the calling thread. A process names its
+ * parent, to be bound to it again after its ids have changed; a thread names 0. Returns 0, or the negative
+ * errno of *ret_step. */
 int worker_set_up(const WorkerSetup *setup, pid_t parent, SetupStep *ret_step);
+
+/* The same, step by step, for a leader. */
+int worker_take_comm(const char *comm);
+int worker_take_ids(uint32_t uid, uint32_t gid, pid_t parent, SetupStep *ret_step);

@@ -12,9 +12,12 @@
  * child's copy of it. */
 typedef struct WorkerContext {
         ArenaHead *arena;
-        uint32_t index;
+        uint32_t index; /* of its slot */
         WorkTypeId type;
         const uint64_t *params;
+        uint32_t position;     /* in its communication group */
+        void *region;          /* LINK_REGION */
+        int read_fd, write_fd; /* LINK_PIPES; -1 without. In a container the leader fills them in */
         WorkerSetup setup;
 
         pid_t parent;
@@ -23,5 +26,15 @@ typedef struct WorkerContext {
         bool held;     /* start with waiting for `pid` in the slot: the parent first moves it to its cgroup */
 } WorkerContext;
 
-/* The life of a worker, from the first instruction after the fork on. */
+/* The life of a worker that is a process of its own, from the first instruction after the fork on. */
 _Noreturn void worker_main(const WorkerContext *w);
+
+/* A leader: the process of a pcomm container. It makes the pipes that its workers share, starts them as its
+ * threads, takes its own name and ids, settles, and stays until all of them have ended. */
+typedef struct LeaderContext {
+        WorkerContext *workers; /* all of the arena's, in the order of their slots */
+        char comm[WORKER_COMM]; /* of the leader itself */
+        uint32_t uid, gid;      /* or WORKER_KEEP_ID */
+} LeaderContext;
+
+_Noreturn void leader_main(const LeaderContext *l);

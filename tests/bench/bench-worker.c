@@ -183,7 +183,7 @@ static void print(const Costs *c) {
 
 static bool begin(void) {
         const struct sigaction action = { .sa_handler = on_alarm };
-        const ArenaShape shape = { 1, CPU_WORDS, SAMPLE_WAKE_LATENCY };
+        const ArenaShape shape = { .n_workers = 1, .cpu_words = CPU_WORDS, .samples = SAMPLE_WAKE_LATENCY };
         static const uint64_t params[WORK_PARAMS_MAX];
         ArenaHead *arena =
                 mmap(NULL, arena_size(&shape), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -191,7 +191,8 @@ static bool begin(void) {
         if (arena == MAP_FAILED || sigaction(SIGALRM, &action, NULL) < 0)
                 return false;
         arena_init(arena, &shape);
-        work_run_begin(&run, arena, arena_slot(arena, 0), params);
+        run = (WorkRun){ .arena = arena, .slot = arena_slot(arena, 0), .params = params };
+        work_run_begin(&run);
         make_values();
         return run.wake_latency;
 }

@@ -72,6 +72,8 @@ static _Noreturn void real_worker(const Job *job, uint32_t index, pid_t parent) 
                 .index = index,
                 .type = WORK_BURSTY,
                 .params = bursty_params,
+                .read_fd = -1,
+                .write_fd = -1,
                 .setup = { .mask = every_cpu,
                            .mask_words = MASK_WORDS,
                            .uid = WORKER_KEEP_ID,
@@ -168,7 +170,9 @@ static bool bury(Job *job) {
 /* ---- orders ---- */
 
 static bool prepare(Job *job) {
-        ArenaShape shape = { job->n, MASK_WORDS, work_type_get(WORK_BURSTY)->samples };
+        ArenaShape shape = { .n_workers = job->n,
+                             .cpu_words = MASK_WORDS,
+                             .samples = work_type_get(WORK_BURSTY)->samples };
 
         job->arena_size = arena_size(&shape);
         job->pids = calloc(job->n, sizeof *job->pids);

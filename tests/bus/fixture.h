@@ -32,7 +32,7 @@ typedef struct FixtureOptions {
         bool notify; /* it has a service manager to tell its state to: await_notification() */
 } FixtureOptions;
 
-#define FIXTURE_CONFIG "[Daemon]\nIdleExitSec=0\n"
+#define FIXTURE_CONFIG "[Daemon]\nIdleExitSec=0\nPlacementLog=\n"
 
 typedef struct Fixture {
         FixtureOptions options;

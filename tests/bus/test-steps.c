@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "worker/arena.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 
@@ -132,7 +133,8 @@ static void check_worker(Fixture *f, JsonNode *worker, pid_t pid) {
                         fail_msg("%s is not above 0", counters[i]);
         assert_true(text_at(worker, "cpus_used")[0]);
         assert_string_equal(text_at(worker, "born_in"), cgroup);
-        assert_int_equal(length_at(worker, "migrations"), MIN(number_at(worker, "migration_count"), 64));
+        assert_int_equal(length_at(worker, "migrations"),
+                         MIN(number_at(worker, "migration_count"), ARENA_MIGRATIONS));
         assert_true(number_at(worker, "off_cpu_ns") >= 0 && number_at(worker, "max_gap_ms") >= 0);
 }
 
@@ -324,6 +326,107 @@ static void test_what_cannot_be_removed_stays_in_the_books(G_GNUC_UNUSED void **
         assert_nothing_exists(f);
 }
 
+/* ---- phases ---- */
+
+/* Three times further: the first count may be from before, at the next one the worker has looked at the
+ * phase, and at the third it has worked in it. */
+static void await_progress(Fixture *f, guint workers) {
+        uint64_t until = fixture_deadline();
+
+        for (guint i = 0; i < workers; i++) {
+                g_autofree char *place = g_strdup_printf("cgroups.0.works.0.workers.%u.iterations", i);
+                for (unsigned step = 0; step < 3; step++) {
+                        int64_t before = number_at(state_of(f), place);
+                        while (number_at(state_of(f), place) == before)
+                                assert_true((uint64_t)g_get_monotonic_time() < until);
+                }
+        }
+}
+
+static int64_t sum_of_slices(JsonNode *worker, const char *key) {
+        int64_t sum = 0;
+
+        for (guint i = 0; i < length_at(worker, "phase_slices"); i++) {
+                g_autofree char *place = g_strdup_printf("phase_slices.%u.%s", i, key);
+                sum += number_at(worker, place);
+        }
+        return sum;
+}
+
+static void check_slices(JsonNode *worker, const char *const *phases) {
+        static const char *const counters[] = { "iterations", "work_units", "migration_count" };
+
+        assert_true(truth_at(worker, "completed"));
+        assert_int_equal(length_at(worker, "phase_slices"), g_strv_length((char **)phases));
+        for (guint i = 0; phases[i]; i++) {
+                g_autofree char *place = g_strdup_printf("phase_slices.%u", i);
+                JsonNode *slice = at(worker, place);
+                assert_json(at(slice, "phase"), phases[i]);
+                assert_true(number_at(slice, "iterations") > 0);
+                assert_true(number_at(slice, "wall_time_ns") > 0);
+                assert_true(number_at(slice, "off_cpu_ns") <= number_at(slice, "wall_time_ns"));
+                assert_true(text_at(slice, "cpus_used")[0]);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(counters); i++)
+                assert_int_equal(sum_of_slices(worker, counters[i]), number_at(worker, counters[i]));
+        assert_false(has(worker, "phases_closed"));
+}
+
+/* work:F1: what outlives a step tells for each what it did in it; all of it together is what it did */
+static void test_slices_of_the_backdrop(G_GNUC_UNUSED void **state) {
+        static const char *const phases[] = { "0", "1", "null", "2", "null", NULL };
+        Fixture *f = fixture_start(NULL);
+        Ending e;
+
+        add_to_backdrop(f, "{'name': 'back', 'works': [{'workers': 2}]}");
+        await_progress(f, 2);
+        for (unsigned step = 0; step < 2; step++) {
+                add(f, "{'name': 'front'}");
+                add(f, "{'name': 'more'}"); /* of the same step, and so of the same phase */
+                await_progress(f, 2);
+                e = end_step(f);
+                assert_false(has(e.report, "cgroups.0.works.0.workers.0.phase_slices"));
+                await_progress(f, 2);
+        }
+        e = teardown(f);
+        assert_int_equal(length_at(e.report, "cgroups"), 1);
+        check_slices(at(e.report, "cgroups.0.works.0.workers.0"), phases);
+        check_slices(at(e.report, "cgroups.0.works.0.workers.1"), phases);
+        assert_nothing_exists(f);
+}
+
+/* Threads as well, and from the phase on that they were born in. */
+static void test_slices_of_threads(G_GNUC_UNUSED void **state) {
+        static const char *const between[] = { "null", "2", NULL };
+        Fixture *f = fixture_start(NULL);
+        Ending e;
+
+        add(f, "{'name': 'front'}");
+        end_step(f); /* nothing is left: the executor goes, and a new one comes */
+        add_to_backdrop(f, "{'name': 'back', 'works': [{'workers': 2, 'pcomm': 'app'}]}");
+        await_progress(f, 2);
+        add(f, "{'name': 'front'}");
+        await_progress(f, 2);
+        e = teardown(f);
+        assert_string_equal(text_at(e.report, "cgroups.0.name"), "back");
+        check_slices(at(e.report, "cgroups.0.works.0.workers.0"), between);
+        check_slices(at(e.report, "cgroups.0.works.0.workers.1"), between);
+}
+
+/* One that never saw a change has its only phase. */
+static void test_slice_of_one_phase(G_GNUC_UNUSED void **state) {
+        static const char *const first[] = { "1", NULL };
+        Fixture *f = fixture_start(NULL);
+
+        add(f, "{'name': 'front'}");
+        await_progress(f, 1);
+        add_to_backdrop(f, "{'name': 'back'}");
+        for (uint64_t until = fixture_deadline();
+             number_at(state_of(f), "cgroups.1.works.0.workers.0.iterations") == 0;)
+                assert_true((uint64_t)g_get_monotonic_time() < until);
+        check_slices(at(teardown(f).report, "cgroups.1.works.0.workers.0"), first);
+}
+
 /* ---- dry run ---- */
 
 /* The lists of the definitions, one after the other, are the plan: the gates open when all workers stand. */
@@ -339,7 +442,8 @@ static void assert_actions(JsonNode *results, const char *const *expected) {
 }
 
 static void test_dry_run_touches_nothing(G_GNUC_UNUSED void **state) {
-        static const char *const plan[] = { "mkdir", "spawn", "mkdir", "spawn", "release", "release", NULL };
+        static const char *const plan[] = { "mkdir", "spawn",   "mkdir",   "spawn",
+                                            "phase", "release", "release", NULL };
         Fixture *f = fixture_start(NULL);
         g_autofree char *path = below(f, "a"), *children_file = NULL, *children = NULL;
         JsonNode *r;
@@ -349,7 +453,7 @@ static void test_dry_run_touches_nothing(G_GNUC_UNUSED void **state) {
                "0");
         assert_actions(r, plan);
         assert_string_equal(text_at(r, "0.actions.0.path"), path);
-        assert_int_equal(number_at(r, "0.actions.1.workers"), 3);
+        assert_int_equal(number_at(r, "0.actions.1.works.0.workers"), 3);
         assert_false(has(r, "0.works.0.pids"));
 
         children_file = g_strdup_printf("/proc/%d/task/%d/children", f->daemon.pid, f->daemon.pid);
@@ -390,6 +494,9 @@ int main(void) {
                 cmocka_unit_test_teardown(test_backdrop_outlives_the_step, fixture_teardown),
                 cmocka_unit_test_teardown(test_teardown_takes_the_step_too, fixture_teardown),
                 cmocka_unit_test_teardown(test_what_cannot_be_removed_stays_in_the_books, fixture_teardown),
+                cmocka_unit_test_teardown(test_slices_of_the_backdrop, fixture_teardown),
+                cmocka_unit_test_teardown(test_slices_of_threads, fixture_teardown),
+                cmocka_unit_test_teardown(test_slice_of_one_phase, fixture_teardown),
                 cmocka_unit_test_teardown(test_dry_run_touches_nothing, fixture_teardown),
                 cmocka_unit_test_teardown(test_dry_run_beside_what_runs, fixture_teardown),
         };

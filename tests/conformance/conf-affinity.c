@@ -98,12 +98,12 @@ static const struct {
         { FLAT_8, "cpus:", "0-1", { "'cpus:'", "the set is empty" } }, /* res:R109 ops:F16 */
         { FLAT_8, "cpus:2", "", { "disjoint", "(empty cpuset)" } },    /* ops:F17 */
         { FLAT_8, "cpus:9", NULL, { "none of its CPUs exists", "0-7" } },
-        { FLAT_8, "cpus:0,64", NULL, { "CPU 64 is beyond", "64 CPUs", "0-7" } },  /* res:R113 */
-        { FLAT_8, "random:1@0,2000", NULL, { "CPU 2000 is beyond", "64 CPUs" } }, /* res:R113 */
-        { ONE_LLC_4, "smt-pair", NULL, { "two siblings", "full topology" } },     /* res:R110 ops:F20 */
-        { "pu:8", "smt-pair", NULL, { "two siblings", "full topology" } },        /* res:R110 ops:F20 */
-        { SMT_4, "smt-pair", "0,2", { "effective cpuset (cpuset 0,2)" } },        /* res:R110 ops:F21 */
-        { SMT_4, "smt-pair", "", { "effective cpuset (empty cpuset)" } },         /* res:R110 ops:F22 */
+        { FLAT_8, "cpus:0,64", NULL, { "CPU 64 is beyond", "64 CPUs", "0-7" } },
+        { FLAT_8, "random:1@0,2000", NULL, { "CPU 2000 is beyond", "64 CPUs" } },
+        { ONE_LLC_4, "smt-pair", NULL, { "two siblings", "full topology" } }, /* res:R110 ops:F20 */
+        { "pu:8", "smt-pair", NULL, { "two siblings", "full topology" } },    /* res:R110 ops:F20 */
+        { SMT_4, "smt-pair", "0,2", { "effective cpuset (cpuset 0,2)" } },    /* res:R110 ops:F21 */
+        { SMT_4, "smt-pair", "", { "effective cpuset (empty cpuset)" } },     /* res:R110 ops:F22 */
 };
 
 static void unsatisfiable(void **state G_GNUC_UNUSED) {
@@ -264,8 +264,8 @@ static void malformed_text(void **state G_GNUC_UNUSED) {
                 const char *text, *fragment;
         } cases[] = {
                 { "", "one of inherit" },
-                { "smt_pair", "Did you mean 'smt-pair'" },
-                { "singel", "Did you mean 'single'" },
+                { "smt_pair", "did you mean 'smt-pair'?" },
+                { "singel", "did you mean 'single'?" },
                 { "inherit:", "without an argument" },
                 { "llc:0", "without an argument" },
                 { "cpus", "cpus:0-3,5" },

@@ -193,15 +193,15 @@ static void malformed_text(void **state G_GNUC_UNUSED) {
                 const char *text, *fragment;
         } cases[] = {
                 { "", "one of llc:N" },
-                { "lcc:1", "Did you mean 'llc'" },
-                { "disjont:0/2", "Did you mean 'disjoint'" },
-                { "0-3", "write cpus:0-3" },
+                { "lcc:1", "did you mean 'llc:N'?" },
+                { "disjont:0/2", "did you mean 'disjoint:I/N'?" },
+                { "0-3", "did you mean 'cpus:0-3'?" },
                 { "llc", "written llc:N, for example llc:0" },
                 { "llc:", "written llc:N" },
                 { "llc:-1", "written llc:N" },
                 { "llc:+1", "written llc:N" },
                 { "llc:1 ", "written llc:N" },
-                { " llc:1", "one of llc:N" },
+                { " llc:1", "did you mean 'llc:N'?" },
                 { "llc:0x1", "written llc:N" },
                 { "numa:one", "written numa:N" },
                 { "range:0.5", "range:0-0.5" },
@@ -218,7 +218,7 @@ static void malformed_text(void **state G_GNUC_UNUSED) {
                 { "overlap:0@0.5/2", "overlap:0/2@0.5" },
                 { "cpus:0-x", "'0-x' is neither" },
                 { "cpus:5-2", "reversed range" },
-                { "CPUS:0", "Did you mean 'cpus'" },
+                { "CPUS:0", "did you mean 'cpus:LIST'?" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -166,7 +166,7 @@ static void percentage_is_kept(void **state G_GNUC_UNUSED) {
         assert_false(work_of(defs, 0)->workers.set);
 }
 
-/* work:N6: also for parameters that are left out */
+/* Also for parameters that are left out. */
 static void parameters(void **state G_GNUC_UNUSED) {
         g_autoptr(GPtrArray) defs =
                 definitions("[{'name':'a','works':[{'work_type':'Bursty'},"
@@ -188,6 +188,8 @@ static const struct {
 } REFUSED[] = {
         /* work:C3 res:R63 ops:H21 */
         { "'works':[{'workers':0}]", "works[0].workers", "0 is out of range 1..", "vacuous" },
+        /* ops:J25 */
+        { "'works':[{'pcomm':'lead','workers':0}]", "works[0].workers", "0 is out of range 1..", "vacuous" },
         /* work:C4 */
         { "'works':[{},{'workers':0}]", "works[1].workers", "0 is out of range 1..", "vacuous" },
         /* work:C5 */
@@ -203,7 +205,7 @@ static const struct {
         /* ops:J15 */
         { "'cpu':{'period_us':0}", "cpu.period_us", "0 is too small", "period must be > 0" },
         { "'cpu':{'quota_us':0}", "cpu.quota_us", "0 is too small", "\"max\" for no limit" },
-        { "'cpu':{'quota_us':'0%'}", "cpu.quota_us", "'0%' is not a percentage above 0", "50%" },
+        { "'cpu':{'quota_us':'0%'}", "cpu.quota_us", "'0%' is too small", "the quota must be > 0" },
         /* ops:J19 */
         { "'pids':{'max':0}", "pids.max", "pids.max must be > 0", "\"max\" for no limit" },
         /* ops:J20 */
@@ -213,8 +215,20 @@ static const struct {
         { "'comm':''", "comm", "'' has 0 bytes", "1 to 15" },
         { "'comm':'sixteen-bytes-ab'", "comm", "'sixteen-bytes-ab' has 16 bytes", "1 to 15" },
         { "'works':[{'comm':'sixteen-bytes-ab'}]", "works[0].comm", "has 16 bytes", "1 to 15" },
+        { "'works':[{'pcomm':''}]", "works[0].pcomm", "'' has 0 bytes", "1 to 15" },
+        { "'works':[{'pcomm':'sixteen-bytes-ab'}]", "works[0].pcomm", "has 16 bytes", "1 to 15" },
         { "'comm':'\xd1\x8f\xd1\x8f\xd1\x8f\xd1\x8f\xd1\x8f\xd1\x8f\xd1\x8f\xd1\x8f'", "comm", "has 16 bytes",
           "1 to 15" },
+        /* work:C15: of two, the burst's */
+        { "'works':[{'work_type':'IdleChurn','params':{'burst_duration':0}}]",
+          "works[0].params.burst_duration", "burst_duration 0s is out of range 1ns..", "pure sleep" },
+        { "'works':[{'work_type':'IdleChurn','params':{'sleep_duration':0}}]",
+          "works[0].params.sleep_duration", "sleep_duration 0s is out of range 1ns..", "SpinWait" },
+        { "'works':[{'work_type':'IdleChurn','params':{'sleep_duration':0,'burst_duration':0}}]",
+          "works[0].params.burst_duration", "burst_duration 0s is out of range 1ns..", "pure sleep" },
+        /* work:C17: in another group than the first */
+        { "'works':[{},{'work_type':'IdleChurn','params':{'burst_duration':0}}]",
+          "works[1].params.burst_duration", "burst_duration 0s is out of range 1ns..", "pure sleep" },
 };
 
 static void refusals(void **state G_GNUC_UNUSED) {
@@ -228,7 +242,7 @@ static void refusals(void **state G_GNUC_UNUSED) {
         }
 }
 
-/* work:C8 ops:I14 ops:J21 */
+/* work:C8 work:C15 ops:I14 ops:J21 */
 static void just_allowed(void **state G_GNUC_UNUSED) {
         static const char *const bodies[] = {
                 "'comm':'fifteen-bytes-a'",
@@ -241,6 +255,9 @@ static void just_allowed(void **state G_GNUC_UNUSED) {
                 "'nice':-20",
                 "'nice':19",
                 "'uid':4294967294",
+                "'works':[{'pcomm':'fifteen-bytes-a'}]",
+                "'works':[{'work_type':'IdleChurn','params':{'burst_duration':'1ns','sleep_duration':'1ns'}}"
+                "]",
         };
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
@@ -250,7 +267,33 @@ static void just_allowed(void **state G_GNUC_UNUSED) {
         }
 }
 
-/* work:N2 work:N3 work:N5: exact lookup, and the nearest name */
+/* work:C7: whose workers are threads makes no difference to what is checked */
+static void memory_policy_of_threads(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        assert_not_planned(d, SLOT_STEP, "[{'name':'a','works':[{'pcomm':'lead','mem_policy':'bind:'}]}]",
+                           KT_ERROR_INVALID_DEFINITION, "cgroups[0].works[0].mem_policy: ", "'bind:'",
+                           "at least one NUMA node");
+}
+
+/* A boolean is a boolean in every door; what is not given keeps the catalogue's value. */
+static void boolean_parameters(void **state G_GNUC_UNUSED) {
+        static const char *const values[] = { "", "'precise_timing':false", "'precise_timing':true" };
+        const WorkType *type = work_type_get(WORK_IDLE_CHURN);
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(values); i++) {
+                g_autofree char *list = g_strdup_printf(
+                        "[{'name':'a','works':[{'work_type':'IdleChurn','params':{%s}}]}]", values[i]);
+                g_autoptr(GPtrArray) defs = definitions(list);
+                unsigned p = 0;
+                while (p < type->n_params && !g_str_equal(type->params[p].key, "precise_timing"))
+                        p++;
+                assert_true(p < type->n_params && type->params[p].kind == PARAM_BOOLEAN);
+                assert_int_equal(work_of(defs, 0)->params[p], i == 0 ? type->params[p].fallback : i - 1);
+        }
+}
+
+/* work:N2 work:N3: exact lookup, and the nearest name */
 static void work_types(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *given, *near;
@@ -258,8 +301,14 @@ static void work_types(void **state G_GNUC_UNUSED) {
                 { "spinwait", "SpinWait" },
                 { "SPINWAIT", "SpinWait" },
                 { "Spin-Wait", "SpinWait" },
+                { "SpinWait ", "SpinWait" }, /* blanks are a near miss too */
                 { "yieldheavy", "YieldHeavy" },
                 { "Burst", "Bursty" },
+                { "pipeio", "PipeIo" },
+                { "FutexPingpong", "FutexPingPong" },
+                { "idle_churn", "IdleChurn" },
+                { "Sequence", NULL },
+                { "Custom", NULL },
                 { "cpu", NULL },
                 { "nonexistent", NULL },
                 { "Cpu Spin", NULL },
@@ -274,11 +323,17 @@ static void work_types(void **state G_GNUC_UNUSED) {
                 const char *near = cases[i].near;
                 g_autofree char *expected = g_strdup_printf(
                         "cgroups[0].works[0].work_type: cgroup 'a': unknown work type '%s'; %s%s%s: "
-                        "SpinWait, YieldHeavy, Bursty",
-                        cases[i].given, near ? "did you mean '" : "known types", near ?: "",
-                        near ? "'? Known types" : "");
+                        "SpinWait, YieldHeavy, Mixed, Bursty, PipeIo, FutexPingPong, IdleChurn",
+                        cases[i].given, near ? "did you mean '" : "known work types", near ?: "",
+                        near ? "'? Known work types" : "");
                 desk_must_refuse(d, SLOT_STEP, list, __LINE__);
                 check_text(d->error->message, expected, __LINE__);
+        }
+        for (unsigned i = 0; i < WORK_TYPE_COUNT; i++) {
+                g_autofree char *list = g_strdup_printf("[{'name':'a','works':[{'work_type':'%s'}]}]",
+                                                        work_type_get(i)->name);
+                g_autoptr(GPtrArray) defs = definitions(list);
+                assert_int_equal(work_of(defs, 0)->work_type, i);
         }
 }
 
@@ -289,7 +344,8 @@ int main(void) {
                 cmocka_unit_test(own_value_wins),     cmocka_unit_test(groups_in_order),
                 cmocka_unit_test(percentage_is_kept), cmocka_unit_test(parameters),
                 cmocka_unit_test(refusals),           cmocka_unit_test(just_allowed),
-                cmocka_unit_test(work_types),
+                cmocka_unit_test(work_types),         cmocka_unit_test(memory_policy_of_threads),
+                cmocka_unit_test(boolean_parameters),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,9 +107,10 @@ static void order(void **state G_GNUC_UNUSED) {
                        "write a/pids.max 64\n"
                        "spawn a #1 SpinWait 2 on 0-1\n"
                        "spawn a #2 YieldHeavy 1 on 0-1\n"
+                       "phase 1\n"
                        "release #1\n"
                        "release #2\n");
-        assert_planned(d, "[{'name':'a'}]", "mkdir a\nspawn a #1 SpinWait 1 on 0-3\nrelease #1\n");
+        assert_planned(d, "[{'name':'a'}]", "mkdir a\nspawn a #1 SpinWait 1 on 0-3\nphase 1\nrelease #1\n");
 }
 
 /* What was written is also what the books say. */
@@ -152,14 +153,20 @@ static void origins(void **state G_GNUC_UNUSED) {
         assert_int_equal(n, G_N_ELEMENTS(expected));
 }
 
-/* A limit that cannot hold the cgroup's own workers can only fail. */
+/* A limit that cannot hold the cgroup's own workers can only fail. A leader is a task too. */
 static void pids_for_its_workers(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
         desk_must_plan(d, SLOT_STEP, "[{'name':'a','pids':{'max':3},'works':[{'workers':2},{}]}]", __LINE__);
         assert_not_planned(d, SLOT_STEP, "[{'name':'a','pids':{'max':2},'works':[{'workers':2},{}]}]",
                            KT_ERROR_INVALID_DEFINITION, "cgroups[0].pids.max: cgroup 'a': pids.max 2",
-                           "3 workers");
+                           "3 workers; set it to 3 or more");
+
+#define LED "'works':[{'workers':2,'pcomm':'p'},{},{'pcomm':'q'},{'pcomm':'p'}]"
+        desk_must_plan(d, SLOT_STEP, "[{'name':'a','pids':{'max':7}," LED "}]", __LINE__);
+        assert_not_planned(d, SLOT_STEP, "[{'name':'a','pids':{'max':6}," LED "}]",
+                           KT_ERROR_INVALID_DEFINITION, "cgroups[0].pids.max: cgroup 'a': pids.max 6",
+                           "5 workers and the leader of each pcomm (2); set it to 7 or more");
 }
 
 int main(void) {

@@ -81,7 +81,8 @@ static const struct {
           { "unknown bits 0x400", "static", "relative", "balancing" } },            /* res:R101 ops:G9 */
         { TWO_LLCS_8, "bind:0", 1 << 10 | S | R, "0-3", { "unknown bits 0x400" } }, /* ops:G9: first */
         { TWO_LLCS_8, "bind:1", B, "0-3", { "nodes [1]", "covers {0}" } },          /* res:R102 */
-        { MEM_ONLY_8, "bind:1", 0, "0-3", { "nodes [1]", "covers {0}" } },
+        { MEM_ONLY_8, "bind:1", 0, "0-3", { "nodes [1]", "covers {0}", "a node without CPUs" } },
+        { TWO_LLCS_8, "bind:1,7", 0, "0-3", { "nodes 7 do not exist" } },
         { TWO_LLCS_8, "bind:0", 0, "", { "nodes [0]", "covers {}" } },
         /* without a cpuset: flags, and nodes that no machine change can help */
         { TWO_LLCS_8, "default", S | R, NULL, { "mutually exclusive" } },
@@ -188,7 +189,8 @@ static void flag_words(void **state G_GNUC_UNUSED) {
                 assert_string_equal(text, cases[i].same);
         }
         assert_false(mempolicy_flags_parse("relative statik", &flags, &error));
-        assert_invalid(error, "'statik'", "Did you mean 'static'", "relative and balancing");
+        assert_invalid(error, "unknown flag 'statik'; did you mean 'static'?",
+                       "Known flags: static, relative, balancing");
         assert_int_equal(flags, S | B); /* untouched */
 }
 
@@ -217,7 +219,7 @@ static void text(void **state G_GNUC_UNUSED) {
                 const char *text, *fragment;
         } wrong[] = {
                 { "", "one of default" },
-                { "prefered:1", "Did you mean 'preferred'" },
+                { "prefered:1", "did you mean 'preferred:N'?" },
                 { "local:0", "without an argument" },
                 { "bind", "bind:0-1" },
                 { "bind:x", "'x' is neither" },

@@ -11,6 +11,7 @@
                 check_text(got_, (expected), __LINE__);                                                      \
         } while (0)
 
+#define BETWEEN      "?phase between\n"
 #define THAW(name)   "?write " name "/cgroup.freeze 0\n"
 #define REMOVE(name) "?evacuate " name "\n?await-empty " name "\n?rmdir " name "\n"
 
@@ -29,7 +30,7 @@ static void whole_order(void **state G_GNUC_UNUSED) {
 
         desk_has(d, SLOT_STEP, "[{'name':'cg_a'},{'name':'cg_a/sub'},{'name':'cg_b','works':[{},{}]}]");
         assert_end(d, SLOT_STEP,
-                   THAW("cg_a") THAW("cg_a/sub")
+                   BETWEEN THAW("cg_a") THAW("cg_a/sub")
                            THAW("cg_b") "?stop #1\n?stop #2\n?stop #3\n?stop #4\n"
                                         "?collect #1\n?collect #2\n?collect #3\n?collect #4\n" REMOVE("cg_b")
                                                 REMOVE("cg_a/sub") REMOVE("cg_a"));
@@ -58,11 +59,19 @@ static void step_and_backdrop(void **state G_GNUC_UNUSED) {
         desk_has(d, SLOT_BACKDROP, "[{'name':'stays'}]");
         desk_has(d, SLOT_STEP, "[{'name':'goes'}]");
         desk_has(d, SLOT_BACKDROP, "[{'name':'late'}]");
-        assert_end(d, SLOT_STEP, THAW("goes") "?stop #2\n?collect #2\n" REMOVE("goes"));
+        assert_end(d, SLOT_STEP, BETWEEN THAW("goes") "?stop #2\n?collect #2\n" REMOVE("goes"));
         assert_end(d, SLOT_BACKDROP,
                    THAW("stays") THAW("goes") THAW("late") "?stop #1\n?stop #2\n?stop #3\n?collect "
                                                            "#1\n?collect #2\n?collect #3\n" REMOVE("late")
                                                                    REMOVE("goes") REMOVE("stays"));
+}
+
+/* Workers of the backdrop learn of a step's end even if nothing of it was ever there. */
+static void end_of_an_empty_step(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_has(d, SLOT_BACKDROP, "[{'name':'stays'}]");
+        assert_end(d, SLOT_STEP, BETWEEN);
 }
 
 /* Parents made on the way have no workers to thaw, and go with the last cgroup below them. */
@@ -71,8 +80,9 @@ static void implicit_parents(void **state G_GNUC_UNUSED) {
 
         desk_has(d, SLOT_STEP, "[{'name':'p/q/a'},{'name':'p/b'}]");
         assert_end(d, SLOT_STEP,
-                   THAW("p/q/a") THAW("p/b") "?stop #1\n?stop #2\n?collect #1\n?collect #2\n" REMOVE("p/b")
-                           REMOVE("p/q/a") REMOVE("p/q") REMOVE("p"));
+                   BETWEEN THAW("p/q/a")
+                           THAW("p/b") "?stop #1\n?stop #2\n?collect #1\n?collect #2\n" REMOVE("p/b")
+                                   REMOVE("p/q/a") REMOVE("p/q") REMOVE("p"));
 }
 
 static void implicit_parent_of_both(void **state G_GNUC_UNUSED) {
@@ -102,6 +112,7 @@ int main(void) {
                 cmocka_unit_test(whole_order),
                 cmocka_unit_test(newest_first),
                 cmocka_unit_test(step_and_backdrop),
+                cmocka_unit_test(end_of_an_empty_step),
                 cmocka_unit_test(implicit_parents),
                 cmocka_unit_test(implicit_parent_of_both),
                 cmocka_unit_test(names_that_only_look_nested),

@@ -16,6 +16,7 @@ static void lists(void **state G_GNUC_UNUSED) {
                        "spawn b #1 SpinWait 1 on 0-3\n"
                        "mkdir a\n"
                        "spawn a #2 SpinWait 2 on 0-3\n"
+                       "phase 1\n"
                        "release #1\n"
                        "release #2\n");
         assert_int_equal(d->plan->cgroups->len, 2);
@@ -26,7 +27,7 @@ static void lists(void **state G_GNUC_UNUSED) {
 /* Each action tells which definition it serves. The gates come after everything, so with the last one: the
  * lists of the definitions, one after the other, are the plan. */
 static void actions_know_their_definition(void **state G_GNUC_UNUSED) {
-        static const int expected[] = { 0, 0, 0, 0, 1, 1, 1, 1 };
+        static const int expected[] = { 0, 0, 0, 0, 1, 1, 1, 1, 1 };
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
         assert_planned(d, "[{'name':'a','pids':{}},{'name':'b'}]",
@@ -36,6 +37,7 @@ static void actions_know_their_definition(void **state G_GNUC_UNUSED) {
                        "spawn a #1 SpinWait 1 on 0-3\n"
                        "mkdir b\n"
                        "spawn b #2 SpinWait 1 on 0-3\n"
+                       "phase 1\n"
                        "release #1\n"
                        "release #2\n");
         for (guint i = 0; i < G_N_ELEMENTS(expected); i++)
@@ -49,7 +51,7 @@ static void group_ids_go_on(void **state G_GNUC_UNUSED) {
         desk_has(d, SLOT_STEP, "[{'name':'a','works':[{},{}]}]");
         g_ptr_array_set_size(d->scenario->groups, 0);
         g_ptr_array_set_size(d->scenario->cgroups, 0);
-        assert_planned(d, "[{'name':'a'}]", "mkdir a\nspawn a #3 SpinWait 1 on 0-3\nrelease #3\n");
+        assert_planned(d, "[{'name':'a'}]", "mkdir a\nspawn a #3 SpinWait 1 on 0-3\nphase 1\nrelease #3\n");
 }
 
 /* ---- collisions ---- */
@@ -164,9 +166,10 @@ static void enabled_on_the_way(void **state G_GNUC_UNUSED) {
                        "write a/b/c/cpuset.cpus 0\n"
                        "write a/b/c/pids.max 9\n"
                        "spawn a/b/c #1 SpinWait 1 on 0\n"
+                       "phase 1\n"
                        "release #1\n");
         assert_planned(d, "[{'name':'a/b'}]",
-                       "mkdir a\nmkdir a/b\nspawn a/b #1 SpinWait 1 on 0-3\nrelease #1\n");
+                       "mkdir a\nmkdir a/b\nspawn a/b #1 SpinWait 1 on 0-3\nphase 1\nrelease #1\n");
 }
 
 /* A second cgroup below the same parents adds what is missing only, in one call and in the next. */
@@ -212,7 +215,7 @@ static void cpuset_is_kept(void **state G_GNUC_UNUSED) {
         desk_has(d, SLOT_BACKDROP, "[{'name':'a','cpuset':'numa:1'}]");
         assert_set(scenario_find_cgroup(d->scenario, "a")->cpuset, "4-7");
         assert_planned(d, "[{'name':'a/b/c','works':[{'workers_pct':0.5,'affinity':'single'}]}]",
-                       "mkdir a/b\nmkdir a/b/c\nspawn a/b/c #2 SpinWait 2 on 4\nrelease #2\n");
+                       "mkdir a/b\nmkdir a/b/c\nspawn a/b/c #2 SpinWait 2 on 4\nphase 1\nrelease #2\n");
         assert_not_planned(d, SLOT_STEP, "[{'name':'a/b','works':[{'mem_policy':'bind:0'}]}]",
                            KT_ERROR_INVALID_DEFINITION, "works[0].mem_policy: ", "[0]", "{1}");
 }
@@ -271,6 +274,50 @@ static void mems(void **state G_GNUC_UNUSED) {
                            "cgroups[0].cpuset_mems: cgroup 'a': ", "is empty");
 }
 
+/* ---- phases ---- */
+
+/* The first workers of a step begin its phase, once; those of the backdrop begin none. */
+static void phases(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_must_plan(d, SLOT_BACKDROP, "[{'name':'a'}]", __LINE__);
+        assert_actions(d, "phase", "");
+        desk_has(d, SLOT_BACKDROP, "[{'name':'a'}]");
+        desk_must_plan(d, SLOT_STEP, "[]", __LINE__);
+        assert_actions(d, "phase", "");
+        desk_must_plan(d, SLOT_STEP, "[{'name':'b'},{'name':'c'}]", __LINE__);
+        assert_actions(d, "phase", "phase 1\n");
+        desk_has(d, SLOT_STEP, "[{'name':'b'}]");
+        desk_must_plan(d, SLOT_STEP, "[{'name':'c'}]", __LINE__);
+        assert_actions(d, "phase", "");
+        desk_must_plan(d, SLOT_BACKDROP, "[{'name':'c'}]", __LINE__);
+        assert_actions(d, "phase", "");
+}
+
+/* Steps count on. A cgroup that an end could not remove is no step that has begun. */
+static void phase_of_a_later_step(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        d->scenario->step_index = 4;
+        desk_has(d, SLOT_STEP, "[{'name':'left'}]");
+        g_ptr_array_set_size(d->scenario->groups, 0);
+        desk_must_plan(d, SLOT_STEP, "[{'name':'a'}]", __LINE__);
+        assert_actions(d, "phase", "phase 5\n");
+        desk_must_plan(d, SLOT_BACKDROP, "[{'name':'a'}]", __LINE__);
+        assert_actions(d, "phase", "");
+}
+
+/* With nothing left the executor went, and the next one knows of no step before. */
+static void backdrop_after_a_step(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        d->scenario->step_index = 1;
+        desk_must_plan(d, SLOT_BACKDROP, "[{'name':'a'}]", __LINE__);
+        assert_actions(d, "phase", "phase between\n");
+        desk_must_plan(d, SLOT_STEP, "[{'name':'a'}]", __LINE__);
+        assert_actions(d, "phase", "phase 2\n");
+}
+
 /* ---- limits ---- */
 
 /* Decision 25: a ceiling is checked before anything is touched. */
@@ -308,6 +355,9 @@ int main(void) {
                 cmocka_unit_test(cpuset_out_of_range),
                 cmocka_unit_test(cpuset_empty),
                 cmocka_unit_test(mems),
+                cmocka_unit_test(phases),
+                cmocka_unit_test(phase_of_a_later_step),
+                cmocka_unit_test(backdrop_after_a_step),
                 cmocka_unit_test(ceilings),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,12 +12,30 @@ static const PlanGroup *planned_group(const Desk *d, guint index) {
         return d->plan->groups->pdata[index];
 }
 
-/* Plans one definition and returns its first worker group. */
-static const PlanGroup *only_group(Desk *d, const char *body) {
+/* What the executor is told of a work, and what the books will hold of it. */
+static const PlanWork *planned_work(const Desk *d, guint group, guint index) {
+        const PlanGroup *g = planned_group(d, group);
+
+        assert_true(index < g->works->len);
+        assert_int_equal(g->works->len, g->state->works->len);
+        return g->works->pdata[index];
+}
+
+static const WorkState *planned_state(const Desk *d, guint group, guint index) {
+        planned_work(d, group, index);
+        return planned_group(d, group)->state->works->pdata[index];
+}
+
+static void plan_one(Desk *d, const char *body) {
         g_autofree char *list = g_strdup_printf("[{'name':'a',%s}]", body);
 
         desk_must_plan(d, SLOT_STEP, list, 0);
-        return planned_group(d, 0);
+}
+
+/* Plans one definition and returns its first work. */
+static const PlanWork *first_work(Desk *d, const char *body) {
+        plan_one(d, body);
+        return planned_work(d, 0, 0);
 }
 
 /* ---- how many ---- */
@@ -43,9 +61,9 @@ static void counts(void **state G_GNUC_UNUSED) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 d->context.workers_per_cgroup = cases[i].fallback;
-                const PlanGroup *g = only_group(d, cases[i].body);
-                assert_int_equal(g->spec.n_workers, cases[i].expected);
-                assert_int_equal(g->state->n_workers, cases[i].expected);
+                const PlanWork *w = first_work(d, cases[i].body);
+                assert_int_equal(w->spec.n_workers, cases[i].expected);
+                assert_int_equal(planned_group(d, 0)->state->n_workers, cases[i].expected);
         }
 }
 
@@ -83,15 +101,15 @@ static const struct {
 static void affinities(void **state G_GNUC_UNUSED) {
         for (size_t i = 0; i < G_N_ELEMENTS(AFFINITIES); i++) {
                 g_autoptr(Desk) d = desk_new(AFFINITIES[i].machine);
-                const PlanGroup *g = only_group(d, AFFINITIES[i].body);
-                g_autofree char *mask = g->masks->len ? g_strdup_printf("%" G_GINT64_MODIFIER "x",
-                                                                        g_array_index(g->masks, guint64, 0))
+                const PlanWork *w = first_work(d, AFFINITIES[i].body);
+                g_autofree char *mask = w->masks->len ? g_strdup_printf("%" G_GINT64_MODIFIER "x",
+                                                                        g_array_index(w->masks, guint64, 0))
                                                       : g_strdup("");
-                assert_set(g->state->cpus, AFFINITIES[i].cpus);
+                assert_set(planned_state(d, 0, 0)->cpus, AFFINITIES[i].cpus);
                 assert_string_equal(mask, AFFINITIES[i].mask);
-                assert_int_equal(g->spec.n_masks, AFFINITIES[i].mask[0] ? 1 : 0);
-                assert_int_equal(g->spec.mask_words, 1);
-                assert_int_equal(g->masks->len, g->spec.n_masks);
+                assert_int_equal(w->spec.n_masks, AFFINITIES[i].mask[0] ? 1 : 0);
+                assert_int_equal(w->spec.mask_words, 1);
+                assert_int_equal(w->masks->len, w->spec.n_masks);
         }
 }
 
@@ -100,25 +118,25 @@ static void affinities(void **state G_GNUC_UNUSED) {
 static void random_affinity(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(TWO_LLCS_8);
         guint64 drawn[20], all = 0;
-        const PlanGroup *g =
-                only_group(d, "'cpuset':'cpus:2-6','works':[{'workers':20,'affinity':'random:2@1-5'}]");
+        const PlanWork *w =
+                first_work(d, "'cpuset':'cpus:2-6','works':[{'workers':20,'affinity':'random:2@1-5'}]");
 
-        assert_int_equal(g->spec.n_masks, 20);
-        assert_int_equal(g->masks->len, 20);
+        assert_int_equal(w->spec.n_masks, 20);
+        assert_int_equal(w->masks->len, 20);
         for (guint i = 0; i < 20; i++) {
-                drawn[i] = g_array_index(g->masks, guint64, i);
+                drawn[i] = g_array_index(w->masks, guint64, i);
                 assert_int_equal(__builtin_popcountll(drawn[i]), 2);
                 all |= drawn[i];
         }
         assert_int_equal(all, 0x3c); /* 2-5, every one of them drawn by somebody */
-        assert_set(g->state->cpus, "2-5");
-        g = only_group(d, "'cpuset':'cpus:2-6','works':[{'workers':20,'affinity':'random:2@1-5'}]");
-        assert_memory_equal(g->masks->data, drawn, sizeof(drawn));
+        assert_set(planned_state(d, 0, 0)->cpus, "2-5");
+        w = first_work(d, "'cpuset':'cpus:2-6','works':[{'workers':20,'affinity':'random:2@1-5'}]");
+        assert_memory_equal(w->masks->data, drawn, sizeof(drawn));
         d->context.seed++;
-        g = only_group(d, "'cpuset':'cpus:2-6','works':[{'workers':20,'affinity':'random:2@1-5'}]");
-        assert_memory_not_equal(g->masks->data, drawn, sizeof(drawn));
-        g = only_group(d, "'works':[{'affinity':'random:99@1-3'}]");
-        assert_int_equal(g_array_index(g->masks, guint64, 0), 0xe);
+        w = first_work(d, "'cpuset':'cpus:2-6','works':[{'workers':20,'affinity':'random:2@1-5'}]");
+        assert_memory_not_equal(w->masks->data, drawn, sizeof(drawn));
+        w = first_work(d, "'works':[{'affinity':'random:99@1-3'}]");
+        assert_int_equal(g_array_index(w->masks, guint64, 0), 0xe);
 }
 
 /* ops:F24: what cannot be satisfied is an error of the definition */
@@ -209,16 +227,16 @@ static void encoded_policies(void **state G_GNUC_UNUSED) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *body = g_strdup_printf("'works':[{%s}]", cases[i].body);
-                const PlanGroup *g = only_group(d, body);
-                assert_int_equal(g->spec.mempolicy_set, cases[i].set);
-                assert_int_equal(g->spec.mempolicy_mode, cases[i].mode);
-                assert_int_equal(g->spec.node_words, cases[i].words);
-                assert_int_equal(g->spec.max_node, cases[i].max_node);
-                assert_int_equal(g->nodes->len, cases[i].words);
+                const PlanWork *w = first_work(d, body);
+                assert_int_equal(w->spec.mempolicy_set, cases[i].set);
+                assert_int_equal(w->spec.mempolicy_mode, cases[i].mode);
+                assert_int_equal(w->spec.node_words, cases[i].words);
+                assert_int_equal(w->spec.max_node, cases[i].max_node);
+                assert_int_equal(w->nodes->len, cases[i].words);
                 if (cases[i].words > 0)
-                        assert_int_equal(g_array_index(g->nodes, unsigned long, 0), cases[i].first);
+                        assert_int_equal(g_array_index(w->nodes, unsigned long, 0), cases[i].first);
                 if (cases[i].words > 1)
-                        assert_int_equal(g_array_index(g->nodes, unsigned long, 1), cases[i].second);
+                        assert_int_equal(g_array_index(w->nodes, unsigned long, 1), cases[i].second);
         }
 }
 
@@ -226,27 +244,27 @@ static void encoded_policies(void **state G_GNUC_UNUSED) {
 
 static void what_is_unset_is_left_alone(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
-        const PlanGroup *g = only_group(d, "'works':[{}]");
+        const PlanWork *w = first_work(d, "'works':[{}]");
 
-        assert_int_equal(g->spec.group_id, 1);
-        assert_int_equal(g->spec.policy_set, 0);
-        assert_int_equal(g->spec.nice_set, 0);
-        assert_int_equal(g->spec.mempolicy_set, 0);
-        assert_int_equal(g->spec.uid, WIRE_ID_KEEP);
-        assert_int_equal(g->spec.gid, WIRE_ID_KEEP);
-        assert_string_equal(g->spec.comm, "");
-        assert_int_equal(g->spec.samples, 0);
+        assert_int_equal(w->spec.group_id, 1);
+        assert_int_equal(w->spec.policy_set, 0);
+        assert_int_equal(w->spec.nice_set, 0);
+        assert_int_equal(w->spec.mempolicy_set, 0);
+        assert_int_equal(w->spec.uid, WIRE_ID_KEEP);
+        assert_int_equal(w->spec.gid, WIRE_ID_KEEP);
+        assert_string_equal(w->spec.comm, "");
+        assert_int_equal(w->spec.samples, 0);
 }
 
 /* ops:I1 ops:I2 ops:I3 ops:I4 ops:I6 ops:I7: merged values reach the worker */
 static void set_up(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
-        const PlanGroup *first = only_group(
+        const PlanWork *first = first_work(
                 d,
                 "'nice':5,'comm':'fifteen-bytes-a','uid':0,'gid':4294967294,'works':["
                 "{'work_type':'Bursty','sched_policy':'deadline:1ms/5ms/10ms','params':{'sleep_duration':7}},"
                 "{'nice':0,'comm':'b','uid':1000,'gid':0,'sched_policy':'rr:7'}]");
-        const PlanGroup *second = planned_group(d, 1);
+        const PlanWork *second = planned_work(d, 1, 0);
 
         assert_int_equal(first->spec.nice_set, 1);
         assert_int_equal(first->spec.nice, 5);
@@ -263,7 +281,7 @@ static void set_up(void **state G_GNUC_UNUSED) {
         assert_int_equal(first->spec.deadline_ns, 5000000);
         assert_int_equal(first->spec.period_ns, 10000000);
 
-        assert_int_equal(second->state->work_index, 1);
+        assert_int_equal(planned_state(d, 1, 0)->index, 1);
         assert_int_equal(second->spec.nice_set, 1);
         assert_int_equal(second->spec.nice, 0);
         assert_string_equal(second->spec.comm, "b");

@@ -61,7 +61,10 @@ static void check_dry_run(const Plan *plan, const PlanContext *context, unsigned
 static void enter(Scenario *s, Plan *plan) {
         for (guint i = 0; i < plan->groups->len; i++) {
                 PlanGroup *g = plan->groups->pdata[i];
-                require(g->state->n_workers > 0 && !hwloc_bitmap_iszero(g->state->cpus));
+                for (guint w = 0; w < g->state->works->len; w++) {
+                        const WorkState *work = g->state->works->pdata[w];
+                        require(work->n_workers > 0 && !hwloc_bitmap_iszero(work->cpus));
+                }
                 g_ptr_array_add(s->groups, g_steal_pointer(&g->state));
         }
         while (plan->cgroups->len > 0)

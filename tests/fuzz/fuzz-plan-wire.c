@@ -8,8 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "briefing.h"
 #include "fuzz.h"
 #include "plan.h"
+
+enum { BRIEFED_WORKERS = 64 };
 
 static int sealed(const uint8_t *data, size_t size) {
         int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -43,8 +46,11 @@ static void check_inside(const char *path) {
 }
 
 static void walk_group(const Plan *plan, const WireGroupSpec *g) {
-        require(work_type_get((WorkTypeId)g->work_type) && g->n_workers > 0);
+        const WorkType *type = work_type_get((WorkTypeId)g->work_type);
+
+        require(type && g->n_workers > 0 && g->n_workers % type->group_size == 0);
         require(strnlen(g->comm, sizeof(g->comm)) < sizeof(g->comm));
+        require(strnlen(g->pcomm, sizeof(g->pcomm)) < sizeof(g->pcomm));
         require(g->n_masks <= 1 || g->n_masks == g->n_workers);
         if (g->n_masks)
                 check_range(plan, g->masks, (uint64_t)g->n_masks * g->mask_words * sizeof(uint64_t));
@@ -52,6 +58,53 @@ static void walk_group(const Plan *plan, const WireGroupSpec *g) {
                 check_range(plan, g->nodes, (uint64_t)g->node_words * sizeof(long));
                 require((g->max_node - 1 + 63) / 64 <= g->node_words);
         }
+}
+
+/* What becomes one group has the shape of an arena, and none of its sizes overflows. */
+static void walk_spawn(const Plan *plan, const WireAction *a) {
+        const Executor e = { .cpu_words = 1 << 10 };
+        uint64_t n_workers = 0, n_regions = 0;
+
+        require(a->n_groups > 0 && (uint64_t)a->group + a->n_groups <= plan->head->n_groups);
+        for (uint32_t i = 0; i < a->n_groups; i++) {
+                const WireGroupSpec *g = plan_group(plan, a->group + i), *first = plan_group(plan, a->group);
+                const WorkType *type = work_type_get((WorkTypeId)g->work_type);
+                require(g->group_id == first->group_id && g->uid == first->uid && g->gid == first->gid);
+                require(strcmp(g->pcomm, first->pcomm) == 0 && g->lasting == first->lasting);
+                require(a->n_groups == 1 || *g->pcomm);
+                n_workers += g->n_workers;
+                n_regions += type->link == LINK_REGION ? g->n_workers / type->group_size : 0;
+        }
+
+        ArenaShape shape = briefing_shape(&e, plan, a);
+        require(shape.n_workers == n_workers && shape.n_regions == n_regions);
+        require(shape.leader == (*plan_group(plan, a->group)->pcomm != '\0'));
+        require(arena_size(&shape) / n_workers >= sizeof(ArenaSlot) && arena_size(&shape) < 1ULL << 46);
+}
+
+/* Every worker is told of memory that is there. */
+static void walk_briefing(const Plan *plan, const WireAction *a) {
+        Executor e = { .cpu_words = 1 };
+        ArenaHead *arena;
+        ArenaShape shape = briefing_shape(&e, plan, a);
+        size_t size = arena_size(&shape);
+
+        if (shape.n_workers > BRIEFED_WORKERS)
+                return;
+        arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        require(arena != MAP_FAILED);
+        arena_init(arena, &shape);
+        Briefing b = briefing_begin(&e, plan, a, arena);
+        for (uint32_t i = 0; i < shape.n_workers; i++) {
+                WorkerContext w = briefing_next(&b);
+                const char *region = w.region;
+                const WorkType *type = work_type_get(w.type);
+                require(w.index == i && type && w.position < type->group_size);
+                require(!region == (type->link != LINK_REGION));
+                require(!region ||
+                        (region > (char *)arena && region + type->region_size <= (char *)arena + size));
+        }
+        munmap(arena, size);
 }
 
 static void walk_action(const Plan *plan, const WireAction *a) {
@@ -63,8 +116,9 @@ static void walk_action(const Plan *plan, const WireAction *a) {
                 check_text(plan, a->path);
                 break;
         case ACTION_SPAWN:
-                require(a->group < plan->head->n_groups);
                 check_text(plan, a->path);
+                walk_spawn(plan, a);
+                walk_briefing(plan, a);
                 break;
         case ACTION_MKDIR:
         case ACTION_EVACUATE:
@@ -73,6 +127,7 @@ static void walk_action(const Plan *plan, const WireAction *a) {
                 check_text(plan, a->path);
                 check_inside(plan_at(plan, a->path));
                 break;
+        case ACTION_PHASE:
         case ACTION_RELEASE:
         case ACTION_STOP:
         case ACTION_COLLECT:

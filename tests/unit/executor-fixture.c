@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "executor-fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -109,21 +110,26 @@ void read_text(const char *path, char *ret, size_t size) {
 }
 
 void proc_text(pid_t pid, const char *file, char *ret, size_t size) {
-        char path[64];
+        char path[128];
         snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
         read_text(path, ret, size);
 }
 
-bool process_gone(pid_t pid) {
+char process_state(pid_t pid) {
         char path[64], text[512] = "";
         snprintf(path, sizeof path, "/proc/%d/stat", pid);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return true;
+                return 'X';
         ssize_t n = read(fd, text, sizeof text - 1);
         close(fd);
         const char *state = n > 0 ? strrchr(text, ')') : NULL;
-        return !state || state[2] == 'Z' || state[2] == 'X';
+        return state ? state[2] : 'X';
+}
+
+bool process_gone(pid_t pid) {
+        char state = process_state(pid);
+        return state == 'Z' || state == 'X';
 }
 
 /* ---- the process ---- */
@@ -323,6 +329,7 @@ WireDone fixture_await_done(Fixture *f) {
 
 void plan_begin(PlanBuilder *b) {
         memset(b, 0, sizeof *b);
+        b->n_nodes = 1;
         b->stop_ms = 30000;
         b->settle_ms = 30000;
 }
@@ -353,15 +360,57 @@ WireAction *plan_add_for_group(PlanBuilder *b, ActionKind kind, uint32_t group_i
         return a;
 }
 
-WireGroupSpec *plan_add_spawn(PlanBuilder *b, const char *path, uint32_t group_id, uint32_t n_workers) {
-        WireGroupSpec *spec = &b->groups[b->n_groups];
+static WireGroupSpec *add_spec(PlanBuilder *b, uint32_t group_id, uint32_t n_workers) {
+        assert_true(b->n_groups < FIXTURE_GROUPS);
+        WireGroupSpec *spec = &b->groups[b->n_groups++];
 
-        plan_add(b, ACTION_SPAWN, path, NULL)->group = b->n_groups++;
         spec->group_id = group_id;
         spec->n_workers = n_workers;
         spec->work_type = WORK_SPIN_WAIT;
         spec->uid = spec->gid = WIRE_ID_KEEP;
         return spec;
+}
+
+WireGroupSpec *plan_add_spawn(PlanBuilder *b, const char *path, uint32_t group_id, uint32_t n_workers) {
+        WireAction *a = plan_add(b, ACTION_SPAWN, path, NULL);
+
+        a->group = b->n_groups;
+        a->n_groups = 1;
+        return add_spec(b, group_id, n_workers);
+}
+
+WireGroupSpec *plan_add_container(PlanBuilder *b, const char *path, uint32_t group_id, const char *pcomm,
+                                  uint32_t n_workers) {
+        WireGroupSpec *spec = plan_add_spawn(b, path, group_id, n_workers);
+
+        snprintf(spec->pcomm, sizeof spec->pcomm, "%s", pcomm);
+        return spec;
+}
+
+WireGroupSpec *plan_add_work(PlanBuilder *b, uint32_t n_workers) {
+        const WireGroupSpec *first = &b->groups[b->actions[b->n_actions - 1].group];
+        WireGroupSpec *spec = add_spec(b, first->group_id, n_workers);
+
+        b->actions[b->n_actions - 1].n_groups++;
+        memcpy(spec->pcomm, first->pcomm, sizeof spec->pcomm);
+        spec->uid = first->uid;
+        spec->gid = first->gid;
+        spec->lasting = first->lasting;
+        return spec;
+}
+
+void plan_set_type(WireGroupSpec *spec, WorkTypeId id) {
+        const WorkType *type = work_type_get(id);
+
+        spec->work_type = id;
+        spec->samples = type->samples;
+        for (unsigned i = 0; i < type->n_params; i++)
+                spec->params[i] = type->params[i].fallback;
+}
+
+void plan_add_end(PlanBuilder *b, uint32_t group_id) {
+        plan_add_for_group(b, ACTION_STOP, group_id);
+        plan_add_for_group(b, ACTION_COLLECT, group_id);
 }
 
 static void shift(uint32_t *offset, uint32_t blob_at) {
@@ -370,14 +419,22 @@ static void shift(uint32_t *offset, uint32_t blob_at) {
 }
 
 WirePlan *plan_finish(const PlanBuilder *b, size_t *ret_size) {
-        uint32_t actions = sizeof(WirePlan), groups = actions + b->n_actions * (uint32_t)sizeof(WireAction);
+        uint32_t actions = (sizeof(WirePlan) + 7) / 8 * 8;
+        uint32_t groups = actions + b->n_actions * (uint32_t)sizeof(WireAction);
         uint32_t blob = groups + b->n_groups * (uint32_t)sizeof(WireGroupSpec);
         char *bytes = calloc(1, blob + b->used);
         WirePlan *plan = (WirePlan *)bytes;
 
         assert_non_null(plan);
-        *plan = (WirePlan){ WIRE_PLAN_MAGIC, blob + b->used, b->n_actions, b->n_groups,
-                            actions,         groups,         b->stop_ms,   b->settle_ms };
+        *plan = (WirePlan){ .magic = WIRE_PLAN_MAGIC,
+                            .size = blob + b->used,
+                            .n_actions = b->n_actions,
+                            .n_groups = b->n_groups,
+                            .actions = actions,
+                            .groups = groups,
+                            .n_nodes = b->n_nodes,
+                            .stop_ms = b->stop_ms,
+                            .settle_ms = b->settle_ms };
         memcpy(bytes + actions, b->actions, b->n_actions * sizeof(WireAction));
         memcpy(bytes + groups, b->groups, b->n_groups * sizeof(WireGroupSpec));
         memcpy(bytes + blob, b->blob, b->used);
@@ -485,4 +542,43 @@ void fixture_begin_group(Fixture *f, uint32_t n) {
         fixture_must(f, &b);
         for (uint32_t i = 0; i < n; i++)
                 wait_until(atomic_load(&fixture_slot(f, 1, i)->iterations) > 0);
+}
+
+unsigned fixture_descriptors(const Fixture *f) {
+        char path[64];
+        unsigned n = 0;
+
+        wait_until(process_state(f->pid) == 'S'); /* has closed what its last message was about */
+        snprintf(path, sizeof path, "/proc/%d/fd", f->pid);
+        DIR *dir = opendir(path);
+        assert_non_null(dir);
+        while (readdir(dir))
+                n++;
+        closedir(dir);
+        return n - 2; /* "." and ".." */
+}
+
+static unsigned numbers_in(const char *text, pid_t *ret, unsigned room) {
+        unsigned n = 0;
+        int length;
+
+        for (pid_t number; sscanf(text, "%d%n", &number, &length) == 1; text += length, n++)
+                if (n < room)
+                        ret[n] = number;
+        return n;
+}
+
+unsigned fixture_children(const Fixture *f) {
+        char path[32], text[1 << 16];
+
+        snprintf(path, sizeof path, "task/%d/children", f->pid);
+        proc_text(f->pid, path, text, sizeof text);
+        return numbers_in(text, NULL, 0);
+}
+
+unsigned fixture_listed(const Fixture *f, const char *file, pid_t *ret, unsigned room) {
+        char text[1 << 12];
+
+        read_text(below(f->root, file), text, sizeof text);
+        return numbers_in(text, ret, room);
 }

@@ -64,7 +64,7 @@ typedef struct PlanBuilder {
         unsigned n_actions, n_groups;
         char blob[1 << 16]; /* texts and masks; offsets count from BLOB_AT until the plan is laid out */
         uint32_t used;
-        uint32_t stop_ms, settle_ms;
+        uint32_t n_nodes, stop_ms, settle_ms;
 } PlanBuilder;
 
 void plan_begin(PlanBuilder *b);
@@ -72,6 +72,14 @@ WireAction *plan_add(PlanBuilder *b, ActionKind kind, const char *path, const ch
 WireAction *plan_add_for_group(PlanBuilder *b, ActionKind kind, uint32_t group_id);
 /* SpinWait without wishes; change the returned spec at will. */
 WireGroupSpec *plan_add_spawn(PlanBuilder *b, const char *path, uint32_t group_id, uint32_t n_workers);
+/* The same as a container: n_workers threads of a leader of that name. */
+WireGroupSpec *plan_add_container(PlanBuilder *b, const char *path, uint32_t group_id, const char *pcomm,
+                                  uint32_t n_workers);
+/* One more work for the container that was added last. */
+WireGroupSpec *plan_add_work(PlanBuilder *b, uint32_t n_workers);
+/* The type with its default parameters and all its samples. */
+void plan_set_type(WireGroupSpec *spec, WorkTypeId type);
+void plan_add_end(PlanBuilder *b, uint32_t group_id); /* STOP and COLLECT */
 /* Offset of a copy of the bytes, 8-byte aligned. */
 uint32_t plan_add_bytes(PlanBuilder *b, const void *bytes, size_t size);
 /* Bytes of the whole plan in malloc'ed memory. */
@@ -105,7 +113,14 @@ void fixture_assert_worker_in(const Fixture *f, uint32_t group_id, uint32_t work
 /* Cgroups a and a/b, and n running workers in a/b as group 1. */
 void fixture_begin_group(Fixture *f, uint32_t n);
 
-bool process_gone(pid_t pid); /* gone, or a zombie */
+/* Descriptors that the idle executor has open. */
+unsigned fixture_descriptors(const Fixture *f);
+/* Children of the executor, zombies included. */
+unsigned fixture_children(const Fixture *f);
+/* Numbers in a file below the root, such as a/cgroup.procs; returns how many there are. */
+unsigned fixture_listed(const Fixture *f, const char *file, pid_t *ret, unsigned room);
+char process_state(pid_t pid); /* as /proc/PID/stat has it; X for one that is gone */
+bool process_gone(pid_t pid);  /* gone, or a zombie */
 void proc_text(pid_t pid, const char *file, char *ret, size_t size);
 void write_text(const char *path, const char *text);
 void read_text(const char *path, char *ret, size_t size);

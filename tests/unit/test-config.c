@@ -72,6 +72,7 @@ static void defaults(void **state) {
         assert_non_null(c);
         assert_int_equal(c->idle_exit_sec, 30);
         assert_null(c->cgroup_root);
+        assert_string_equal(c->placement_log, "/run/ktsetupd/placement.log");
         assert_int_equal(c->workers_per_cgroup, 1);
         assert_int_equal(c->stop_timeout_sec, 5);
         assert_int_equal(c->settle_timeout_sec, 1);
@@ -86,12 +87,13 @@ static void every_key(void **state) {
         const Files *f = *state;
 
         main_file(f, "# all of them\n"
-                     "[Daemon]\nIdleExitSec=0\nCgroupRoot=/sys/fs/cgroup/test\n"
+                     "[Daemon]\nIdleExitSec=0\nCgroupRoot=/sys/fs/cgroup/test\nPlacementLog=/var/log/placed\n"
                      "[Scenario]\nWorkersPerCgroup = 3 \nStopTimeoutSec=7\nSettleTimeoutSec=8\n"
                      "[Limits]\nMaxCgroups=9\nMaxWorkers=10\nMaxDocumentBytes=2M\n");
         g_autoptr(Config) c = loaded(f);
         assert_int_equal(c->idle_exit_sec, 0);
         assert_string_equal(c->cgroup_root, "/sys/fs/cgroup/test");
+        assert_string_equal(c->placement_log, "/var/log/placed");
         assert_int_equal(c->workers_per_cgroup, 3);
         assert_int_equal(c->stop_timeout_sec, 7);
         assert_int_equal(c->settle_timeout_sec, 8);
@@ -124,7 +126,8 @@ static void drop_ins_override(void **state) {
         const Files *f = *state;
 
         main_file(f, "[Limits]\nMaxCgroups=1\nMaxWorkers=1\n[Daemon]\nCgroupRoot=/one\nIdleExitSec=1\n");
-        drop_in(f, "10-first.conf", "[Limits]\nMaxCgroups=2\nMaxWorkers=2\n[Daemon]\nCgroupRoot=\n");
+        drop_in(f, "10-first.conf",
+                "[Limits]\nMaxCgroups=2\nMaxWorkers=2\n[Daemon]\nCgroupRoot=\nPlacementLog=\n");
         drop_in(f, "50-last.conf", "[Limits]\nMaxCgroups=3\n");
         drop_in(f, "99-note.txt", "not a configuration file");
         drop_in(f, "99-old.conf.bak", "[Nonsense]\n");
@@ -133,6 +136,7 @@ static void drop_ins_override(void **state) {
         assert_int_equal(c->max_workers, 2);
         assert_int_equal(c->idle_exit_sec, 1);
         assert_null(c->cgroup_root); /* an empty value takes it back */
+        assert_null(c->placement_log);
 }
 
 static void drop_ins_without_a_file(void **state) {
@@ -166,6 +170,8 @@ static const struct {
         { "[Scenario]\nWorkersPerCgroup=0\n", "WorkersPerCgroup=0 is not a number from 1 to", "" },
         { "[Scenario]\nStopTimeoutSec=0\n", "StopTimeoutSec=0 is not a number from 1 to 3600", "" },
         { "[Scenario]\nSettleTimeoutSec=3601\n", "SettleTimeoutSec=3601 is not a number from 1 to 3600", "" },
+        { "[Daemon]\nCgroupRoot=cgroup\n", "CgroupRoot=cgroup is not a full path", "begin with /" },
+        { "[Daemon]\nPlacementLog=placement.log\n", "PlacementLog=placement.log is not a full path", "" },
         { "MaxCgroups=1\n", "", "" },
         { "[Limits\n", "", "" },
 };

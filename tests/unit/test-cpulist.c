@@ -32,7 +32,7 @@ static void refused_lists(void **state G_GNUC_UNUSED) {
                 g_autoptr(GError) error = NULL;
                 if (cpulist_parse(cases[i].text, set, &error))
                         fail_msg("'%s' was accepted", cases[i].text);
-                assert_invalid(error, cases[i].fragment, "like 0-3,5");
+                assert_invalid(error, cases[i].fragment, "such as 0-3,5");
                 assert_set(set, "1");
         }
 }

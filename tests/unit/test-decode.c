@@ -28,10 +28,11 @@ static const char EVERY_KEY[] =
         "'cpu':{'weight':200,'quota_us':'2ms','period_us':'10ms'},"
         "'memory':{'max':'1G','high':'max','low':4096,'swap_max':'1K'},"
         "'io':{'weight':7},'pids':{'max':'max'},"
-        "'nice':-3,'comm':'c','uid':1,'gid':2,'numa_node':3,"
+        "'nice':-3,'comm':'c','uid':1,'gid':2,'numa_node':3,'swappable':true,"
         "'works':[{'work_type':'Bursty','params':{'burst_duration':'1ms'},'workers':5,"
         "'sched_policy':'fifo:9','affinity':'random:2@0-3','mem_policy':'bind:1',"
-        "'mpol_flags':['static','balancing'],'nice':4,'comm':'w','uid':5,'gid':6,'numa_node':7},"
+        "'mpol_flags':['static','balancing'],'pcomm':'lead','nice':4,'comm':'w','uid':5,'gid':6,'numa_node':"
+        "7},"
         "{'workers_pct':1.5,'mpol_flags':'relative'}]}";
 
 /* ops:A5: the numbers of a cpuset are kept as given */
@@ -61,6 +62,7 @@ static void every_key(void **state G_GNUC_UNUSED) {
         assert_int_equal(def->defaults.uid.value, 1);
         assert_int_equal(def->defaults.gid.value, 2);
         assert_int_equal(def->defaults.numa_node.value, 3);
+        assert_true(def->swappable);
         assert_int_equal(def->works->len, 2);
 }
 
@@ -82,6 +84,8 @@ static void every_key_of_a_work(void **state G_GNUC_UNUSED) {
         assert_int_equal(w->mem_policy->kind, MEMPOLICY_BIND);
         assert_set(w->mem_policy->nodes, "1");
         assert_int_equal(w->mpol_flags, 1 << 15 | 1 << 13);
+        assert_string_equal(w->pcomm, "lead");
+        assert_null(second->pcomm);
         assert_int_equal(w->own.nice.value, 4);
         assert_string_equal(w->own.comm, "w");
         assert_int_equal(w->own.uid.value, 5);
@@ -114,17 +118,19 @@ static void no_key_takes_null_or_nonsense(void **state G_GNUC_UNUSED) {
                 const char *value, *fragment;
         } wrong[] = {
                 { "null", "null is no value here; leave the key out, or give " },
-                { "true", ", got a boolean" },
-                { "[true]", ", got a" },
+                { "true", ", got a boolean: true" },
+                { "{'x':[]}", "" },
         };
         g_autoptr(GPtrArray) keys = decode_known_keys();
 
         assert_true(keys->len > 20);
         for (guint i = 0; i < keys->len; i++)
                 for (size_t j = 0; j < G_N_ELEMENTS(wrong); j++) {
+                        bool boolean = g_str_equal(keys->pdata[i], "swappable");
                         g_autofree char *place = NULL;
                         g_autofree char *list = with_key(keys->pdata[i], wrong[j].value, &place);
-                        check_refusal(list, place, wrong[j].fragment);
+                        if (!boolean || !g_str_equal(wrong[j].value, "true"))
+                                check_refusal(list, place, wrong[j].fragment);
                 }
 }
 
@@ -142,7 +148,7 @@ static const struct {
         { "'CPUSET-MEMS':'0'", A "unknown key 'CPUSET-MEMS'; did you mean 'cpuset_mems'?", "" },
         { "'zzz':1",
           A "unknown key 'zzz'; known keys: name, cpuset, cpuset_mems, cpu, memory, io, pids, nice, comm, "
-            "uid, gid, numa_node, works",
+            "uid, gid, numa_node, swappable, works",
           "" },
         { "'cpu':{'wieght':1}", AT("cpu") "unknown key 'wieght'; did you mean 'weight'?",
           "Known keys: weight, quota_us, period_us" },
@@ -155,11 +161,19 @@ static const struct {
           "" },
         /* words whose meaning is not built */
         { "'payload':'sh'", A "the key 'payload' is not acted on by this version", "leave it out" },
-        { "'pcomm':'p'", A "the key 'pcomm' is not acted on by this version", "leave it out" },
-        { "'swappable':true", A "the key 'swappable' is not acted on by this version", "leave it out" },
-        { "'works':[{'pcomm':'p'}]", AT("works[0]") "the key 'pcomm' is not acted on by this version", "" },
+        /* each key at its own level */
+        { "'pcomm':'p'", A "unknown key 'pcomm'; did you mean 'comm'?", "" },
+        { "'works':[{'swappable':true}]", AT("works[0]") "unknown key 'swappable'; known keys: ", "" },
+        { "'swapable':true", A "unknown key 'swapable'; did you mean 'swappable'?", "" },
+        { "'works':[{'pcom':'p'}]", AT("works[0]") "unknown key 'pcom'; did you mean 'pcomm'?", "" },
+        { "'cpu.weight':1", A "unknown key 'cpu.weight'; did you mean 'cpu'?", "" },
+        { "'swappable':1", AT("swappable") "expected a boolean, got an integer: 1", "" },
+        { "'swappable':'yes'", AT("swappable") "expected a boolean, got text: \"yes\"", "" },
+        { "'works':[{'pcomm':''}]", AT("works[0].pcomm") "'' has 0 bytes; a task name has 1 to 15", "" },
+        { "'works':[{'pcomm':'sixteen-bytes-ab'}]", AT("works[0].pcomm") "'sixteen-bytes-ab' has 16 bytes",
+          "TASK_COMM_LEN" },
         /* types */
-        { "'cpu':7", AT("cpu") "expected an object, got an integer", "" },
+        { "'cpu':7", AT("cpu") "expected an object, got an integer: 7", "" },
         { "'memory':[]", AT("memory") "expected an object, got a list", "" },
         { "'works':{}", AT("works") "expected a list of worker groups, got an object", "" },
         { "'works':[]", AT("works") "the list is empty; leave the key out", "SpinWait" },
@@ -167,7 +181,7 @@ static const struct {
         { "'works':[null]", AT("works[0]") "null is no value here", "an object" },
         { "'nice':1.0", AT("nice") "expected an integer, got a real number", "" },
         { "'nice':'1'", AT("nice") "expected an integer, got text", "" },
-        { "'comm':7", AT("comm") "expected text, got an integer", "" },
+        { "'comm':7", AT("comm") "expected text, got an integer: 7", "" },
         { "'cpuset':7", AT("cpuset") "expected text, got an integer", "" },
         { "'cpuset_mems':0",
           AT("cpuset_mems") "expected text, a list of NUMA nodes such as \"0-1\", got an integer", "" },
@@ -176,70 +190,122 @@ static const struct {
         { "'works':[{'params':[]}]", AT("works[0].params") "expected an object, got a list", "" },
         { "'works':[{'sched_policy':5}]",
           AT("works[0].sched_policy") "expected text such as \"fifo:50\", got an integer", "" },
-        { "'works':[{'mpol_flags':['static',1]}]", AT("works[0].mpol_flags") "expected text, got an integer",
-          "" },
+        { "'works':[{'mpol_flags':['static',1]}]",
+          AT("works[0].mpol_flags[1]") "expected text, got an integer: 1", "" },
         { "'memory':{'max':1.5}", AT("memory.max") "expected bytes (4096), text with K, M, G or T",
           "got a real number" },
         /* ranges */
-        { "'nice':-21", AT("nice") "-21 is out of range -20..19 (nice values, sched(7))", "" },
+        { "'nice':-21", AT("nice") "-21 is out of range -20..19; sched(7) knows no other nice values", "" },
         { "'nice':20", AT("nice") "20 is out of range -20..19", "" },
         { "'uid':-1", AT("uid") "-1 is out of range 0..4294967294", "\"no id\"" },
         { "'uid':4294967295", AT("uid") "4294967295 is out of range 0..4294967294", "" },
         { "'gid':4294967295", AT("gid") "4294967295 is out of range 0..4294967294", "" },
-        { "'numa_node':-1", AT("numa_node") "-1 is out of range 0..2147483647", "NUMA node ids" },
+        { "'numa_node':-1", AT("numa_node") "-1 is out of range 0..2147483647",
+          "give the id of a NUMA node" },
         { "'works':[{'workers':-1}]", AT("works[0].workers") "-1 is out of range 1..2147483647", "" },
-        { "'works':[{'workers':2147483648}]", AT("works[0].workers") "2147483648 is out of range", "" },
+        { "'works':[{'workers':2147483648}]",
+          AT("works[0].workers") "2147483648 is out of range 1..2147483647; ", "workers_per_cgroup" },
         { "'works':[{'workers_pct':0}]", AT("works[0].workers_pct") "0 is not a finite fraction above 0",
           "" },
         { "'works':[{'workers_pct':-0.5}]", AT("works[0].workers_pct") "-0.5 is not a finite fraction", "" },
         { "'works':[{'workers_pct':1e999}]", AT("works[0].workers_pct") "inf is not a finite fraction", "" },
-        /* quantities */
-        { "'memory':{'max':-1}", AT("memory.max") "-1 is negative", "\"max\"" },
-        { "'memory':{'max':'256X'}", AT("memory.max") "'256X' is not bytes (4096)", "256M" },
-        { "'memory':{'low':'18446744073709551616'}", AT("memory.low") "'18446744073709551616' is not bytes",
+        /* quantities, with the unit that was meant */
+        { "'memory':{'max':-1}", AT("memory.max") "-1 is negative; a size is bytes (4096), ", "\"max\"" },
+        { "'memory':{'max':'256X'}", AT("memory.max") "'256X' is not a size; a size is bytes (4096)",
+          "256M" },
+        { "'memory':{'max':'256MB'}", AT("memory.max") "'256MB' is not a size; did you mean '256M'?",
+          "A size is bytes (4096), text with K, M, G or T" },
+        { "'memory':{'high':'1.5 gib'}", AT("memory.high") "'1.5 gib' is not a size; did you mean '1.5G'?",
           "" },
-        { "'cpu':{'quota_us':'5 ms'}", AT("cpu.quota_us") "'5 ms' is not a time", "50%" },
-        { "'cpu':{'quota_us':'500ns'}", AT("cpu.quota_us") "0 is too small: the quota must be > 0", "" },
-        { "'cpu':{'quota_us':'-5%'}", AT("cpu.quota_us") "'-5%' is not a percentage above 0", "" },
+        { "'memory':{'low':'4k'}", AT("memory.low") "'4k' is not a size; did you mean '4K'?", "" },
+        { "'memory':{'max':'Max'}", AT("memory.max") "'Max' is not a size; did you mean 'max'?", "" },
+        { "'memory':{'low':'18446744073709551616'}",
+          AT("memory.low") "'18446744073709551616' is not a size; a size", "" },
+        { "'cpu':{'quota_us':'5 ms'}", AT("cpu.quota_us") "'5 ms' is not a quota; did you mean '5ms'?",
+          "50%" },
+        { "'cpu':{'quota_us':'100msec'}",
+          AT("cpu.quota_us") "'100msec' is not a quota; did you mean '100ms'?", "" },
+        { "'cpu':{'quota_us':'50 %'}", AT("cpu.quota_us") "'50 %' is not a quota; did you mean '50%'?", "" },
+        { "'cpu':{'quota_us':'50percent'}",
+          AT("cpu.quota_us") "'50percent' is not a quota; did you mean '50%'?", "" },
+        { "'cpu':{'quota_us':'500ns'}", AT("cpu.quota_us") "0 is too small; the quota must be > 0", "" },
+        { "'cpu':{'quota_us':'-5%'}", AT("cpu.quota_us") "'-5%' is not a quota; a quota is ", "" },
         { "'cpu':{'quota_us':'0.001%','period_us':1}",
-          AT("cpu.quota_us") "0.001 % of a period of 1 us is no usable quota", "" },
-        { "'cpu':{'period_us':'max'}", AT("cpu.period_us") "a period cannot be \"max\"", "100ms" },
-        { "'cpu':{'period_us':'50%'}", AT("cpu.period_us") "'50%' is not a time", "" },
-        { "'pids':{'max':'many'}", AT("pids.max") "'many' is not a number or \"max\"", "" },
-        { "'pids':{'max':'0'}", AT("pids.max") "0 is too small: pids.max must be > 0", "" },
+          AT("cpu.quota_us") "0.001 % of a period of 1 us is no usable quota; ", "give a time" },
+        { "'cpu':{'period_us':'max'}", AT("cpu.period_us") "'max' is not a time; a time is ", "50ms" },
+        { "'cpu':{'period_us':'Max'}", AT("cpu.period_us") "'Max' is not a time; a time is ", "50ms" },
+        { "'cpu':{'period_us':'50%'}", AT("cpu.period_us") "'50%' is not a time; a time is ", "" },
+        { "'cpu':{'period_us':'1sec'}", AT("cpu.period_us") "'1sec' is not a time; did you mean '1s'?", "" },
+        { "'pids':{'max':'many'}", AT("pids.max") "'many' is not a limit; a limit is a number or \"max\"",
+          "" },
+        { "'pids':{'max':'maxx'}", AT("pids.max") "'maxx' is not a limit; did you mean 'max'?", "" },
+        { "'pids':{'max':'0'}", AT("pids.max") "0 is too small; pids.max must be > 0", "" },
         /* texts with a grammar: each reader suggests */
-        { "'cpuset':'lcc:0'", AT("cpuset") "cpuset 'lcc:0'", "Did you mean 'llc'?" },
-        { "'cpuset':'llc:x'", AT("cpuset") "cpuset 'llc:x' is malformed", "llc:N" },
-        { "'cpuset_mems':'0-x'", AT("cpuset_mems"), "'0-x'" },
-        { "'works':[{'affinity':'smtpair'}]", AT("works[0].affinity") "affinity 'smtpair'",
-          "Did you mean 'smt-pair'?" },
-        { "'works':[{'mem_policy':'bnid:0'}]", AT("works[0].mem_policy") "mem_policy 'bnid:0'", "" },
-        { "'works':[{'mem_policy':'prefered:0'}]", AT("works[0].mem_policy") "mem_policy 'prefered:0'",
-          "Did you mean 'preferred'?" },
-        { "'works':[{'mpol_flags':['static','relativ']}]", AT("works[0].mpol_flags") "mpol_flags: 'relativ'",
-          "Did you mean 'relative'?" },
-        { "'works':[{'mpol_flags':'statik'}]", AT("works[0].mpol_flags") "mpol_flags: 'statik'",
-          "Did you mean 'static'?" },
+        { "'cpuset':'lcc:0'", AT("cpuset") "unknown cpuset 'lcc:0'; did you mean 'llc:N'?",
+          "A cpuset is one of llc:N, numa:N, " },
+        { "'cpuset':'llc0'", AT("cpuset") "unknown cpuset 'llc0'; did you mean 'llc:N'?", "" },
+        { "'cpuset':'LLC=0'", AT("cpuset") "unknown cpuset 'LLC=0'; did you mean 'llc:N'?", "" },
+        { "'cpuset':'0-3'", AT("cpuset") "cpuset '0-3' is a bare CPU list; did you mean 'cpus:0-3'?", "" },
+        { "'cpuset':'zzz'", AT("cpuset") "unknown cpuset 'zzz'; a cpuset is one of llc:N, ", "" },
+        { "'cpuset':'llc:x'", AT("cpuset") "cpuset 'llc:x' is malformed; it is written llc:N, for example",
+          "llc:0" },
+        { "'cpuset':'cpus:3-1'", AT("cpuset") "cpuset 'cpus:3-1' is malformed; it is written cpus:LIST, ",
+          "'3-1' is a reversed range" },
+        { "'cpuset_mems':'0-x'", AT("cpuset_mems") "'0-x' is not a list of numbers: ", "such as 0-3,5" },
+        { "'works':[{'affinity':'smtpair'}]",
+          AT("works[0].affinity") "unknown affinity 'smtpair'; did you mean 'smt-pair'?",
+          "An affinity is one of inherit, " },
+        { "'works':[{'affinity':'cpu:0-3'}]",
+          AT("works[0].affinity") "unknown affinity 'cpu:0-3'; did you mean 'cpus:LIST'?", "" },
+        { "'works':[{'affinity':'rnadom:2'}]",
+          AT("works[0].affinity") "unknown affinity 'rnadom:2'; did you mean 'random:COUNT'?", "" },
+        { "'works':[{'mem_policy':'bnid:0'}]",
+          AT("works[0].mem_policy") "unknown mem_policy 'bnid:0'; did you mean 'bind:LIST'?", "" },
+        { "'works':[{'mem_policy':'prefered:0'}]",
+          AT("works[0].mem_policy") "unknown mem_policy 'prefered:0'; did you mean 'preferred:N'?",
+          "A mem_policy is one of default, " },
+        { "'works':[{'mem_policy':'preferred_many:0'}]",
+          AT("works[0].mem_policy") "unknown mem_policy 'preferred_many:0'; did you mean "
+                                    "'preferred-many:LIST'?",
+          "" },
+        { "'works':[{'mpol_flags':['static','relativ']}]",
+          AT("works[0].mpol_flags[1]") "unknown flag 'relativ'; did you mean 'relative'?",
+          "Known flags: static, relative, balancing" },
+        { "'works':[{'mpol_flags':'statik'}]",
+          AT("works[0].mpol_flags") "unknown flag 'statik'; did you mean 'static'?", "" },
         { "'works':[{'sched_policy':'fifi:1'}]",
-          AT("works[0].sched_policy") "sched_policy 'fifi:1' is unknown", "did you mean 'fifo'?" },
-        { "'works':[{'work_type':'Spinwait'}]", AT("works[0].work_type") "unknown work type 'Spinwait'",
-          "did you mean 'SpinWait'?" },
+          AT("works[0].sched_policy") "unknown sched_policy 'fifi:1'; did you mean 'fifo:P'?",
+          "A sched_policy is one of normal, " },
+        { "'works':[{'sched_policy':'FIFO'}]",
+          AT("works[0].sched_policy") "unknown sched_policy 'FIFO'; did you mean 'fifo:P'?", "" },
+        { "'works':[{'sched_policy':'deadline:5 ms/10ms/10ms'}]",
+          AT("works[0].sched_policy") "sched_policy 'deadline:5 ms/10ms/10ms': '5 ms' is not a time; did you "
+                                      "mean '5ms'?",
+          "" },
+        { "'works':[{'work_type':'Spinwait'}]",
+          AT("works[0].work_type") "unknown work type 'Spinwait'; did you mean 'SpinWait'?",
+          "Known work types: SpinWait, " },
         /* parameters */
         { "'works':[{'work_type':'Bursty','params':{'burst-duration':1,'x':1}}]",
-          AT("works[0].params") "Bursty has no parameter 'burst-duration'; did you mean 'burst_duration'?",
-          "It has: burst_duration, sleep_duration" },
+          AT("works[0].params") "unknown Bursty parameter 'burst-duration'; did you mean 'burst_duration'?",
+          "Known Bursty parameters: burst_duration, sleep_duration" },
         { "'works':[{'params':{'burst_duration':1}}]",
-          AT("works[0].params") "SpinWait has no parameters, but 'burst_duration' is given", "" },
+          AT("works[0].params") "unknown SpinWait parameter 'burst_duration'; SpinWait has no parameters",
+          "leave them out" },
         { "'works':[{'work_type':'Bursty','params':{'burst_duration':0}}]",
-          AT("works[0].params.burst_duration") "this value is out of range 1..3600000000000 ns", "" },
+          AT("works[0].params.burst_duration") "burst_duration 0s is out of range 1ns..3600s; ", "" },
         { "'works':[{'work_type':'Bursty','params':{'sleep_duration':'3601s'}}]",
-          AT("works[0].params.sleep_duration") "this value is out of range 0..3600000000000 ns", "" },
+          AT("works[0].params.sleep_duration") "sleep_duration 3601s is out of range 0s..3600s; ", "" },
         { "'works':[{'work_type':'Bursty','params':{'sleep_duration':9223372036854775807}}]",
-          AT("works[0].params.sleep_duration") "this value is out of range", "" },
+          AT("works[0].params.sleep_duration") "sleep_duration 18446744073709551615ns is out of range", "" },
         { "'works':[{'work_type':'Bursty','params':{'sleep_duration':'max'}}]",
-          AT("works[0].params.sleep_duration") "\"max\" is out of range", "" },
-        { "'works':[{'work_type':'Bursty','params':{'sleep_duration':'long'}}]",
-          AT("works[0].params.sleep_duration") "'long' is not a time", "" },
+          AT("works[0].params.sleep_duration") "'max' is not a time; a time is microseconds (1000) or ", "" },
+        { "'works':[{'work_type':'Bursty','params':{'sleep_duration':'1msec'}}]",
+          AT("works[0].params.sleep_duration") "'1msec' is not a time; did you mean '1ms'?", "" },
+        { "'works':[{'work_type':'Bursty','params':{'sleep_duration':-1}}]",
+          AT("works[0].params.sleep_duration") "-1 is negative; a time is ", "" },
+        { "'works':[{'work_type':'IdleChurn','params':{'precise_timing':1}}]",
+          AT("works[0].params.precise_timing") "expected a boolean, got an integer: 1", "" },
 };
 
 static void wrong_values(void **state G_GNUC_UNUSED) {
@@ -250,9 +316,9 @@ static void wrong_values(void **state G_GNUC_UNUSED) {
 }
 
 static void names(void **state G_GNUC_UNUSED) {
-        check_refusal("[{'name':'x'},7]", "cgroups[1]: expected an object, got an integer", "");
+        check_refusal("[{'name':'x'},7]", "cgroups[1]: expected an object, got an integer: 7", "");
         check_refusal("[{'name':'x'},{}]", "cgroups[1]: a definition needs a name; give the key 'name'", "");
-        check_refusal("[{'name':7}]", "cgroups[0].name: expected text, got an integer", "");
+        check_refusal("[{'name':7}]", "cgroups[0].name: expected text, got an integer: 7", "");
         check_refusal("[{'name':'/x'}]", "cgroups[0].name: cgroup name '/x' starts with '/'", "");
         check_refusal("[{'cpu':{'weight':0}}]", "cgroups[0].cpu.weight: 0 is out of range", "");
         check_refusal("{}", "cgroups: expected a list of definitions, got an object", "");
@@ -291,6 +357,9 @@ static void long_words_are_cut(void **state G_GNUC_UNUSED) {
                 "[{'name':'x','works':[{'affinity':'@'}]}]",
                 "[{'name':'x','works':[{'mem_policy':'@'}]}]",
                 "[{'name':'x','works':[{'mpol_flags':'@'}]}]",
+                "[{'name':'x','works':[{'pcomm':'@'}]}]",
+                "[{'name':'x','nice':'@'}]",
+                "[{'name':'x','works':[{'work_type':'Bursty','params':{'burst_duration':'@'}}]}]",
         };
         g_autofree char *word = g_strnfill(4001, 'x');
 
@@ -327,23 +396,24 @@ static void single_definition(void **state G_GNUC_UNUSED) {
         assert_true(g_str_has_prefix(error->message, "cpu.weight: cgroup 'x': 0 is out of range"));
         g_clear_error(&error);
         assert_null(decode_definition(none, "", &error));
-        assert_true(g_str_has_prefix(error->message, "a definition needs a name"));
+        assert_true(g_str_has_prefix(error->message, "definition: a definition needs a name"));
 }
 
 static void documents(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *text, *message;
         } cases[] = {
-                { "{}", "the document needs the key 'cgroups', a list of definitions" },
-                { "[]", "expected an object, got a list" },
-                { "null", "null is no value here; leave the key out, or give an object" },
-                { "{'cgroup':[]}", "unknown key 'cgroup'; did you mean 'cgroups'? Known keys: cgroups" },
-                { "{'cgroups':[],'steps':[]}", "unknown key 'steps'; known keys: cgroups" },
+                { "{}", "document: the document needs the key 'cgroups', a list of definitions; give it" },
+                { "[]", "document: expected an object, got a list" },
+                { "null", "document: null is no value here; leave the key out, or give an object" },
+                { "{'cgroup':[]}",
+                  "document: unknown key 'cgroup'; did you mean 'cgroups'? Known keys: cgroups" },
+                { "{'cgroups':[],'steps':[]}", "document: unknown key 'steps'; known keys: cgroups" },
                 { "{'cgroups':{}}", "cgroups: expected a list of definitions, got an object" },
                 { "{'cgroups':null}",
                   "cgroups: null is no value here; leave the key out, or give a list of definitions" },
-                { "{'cgroups':[{'name':'x','nice':99}]}",
-                  "cgroups[0].nice: cgroup 'x': 99 is out of range -20..19 (nice values, sched(7))" },
+                { "{'cgroups':[{'name':'x','nice':99}]}", "cgroups[0].nice: cgroup 'x': 99 is out of range "
+                                                          "-20..19; sched(7) knows no other nice values" },
         };
         g_autoptr(JsonNode) good = json_quoted("{'cgroups':[{'name':'x'},{'name':'y'}]}");
         g_autoptr(GPtrArray) defs = decode_document(good, NULL);
@@ -361,35 +431,70 @@ static void documents(void **state G_GNUC_UNUSED) {
 static void options(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *text;
-                bool backdrop, dry_run;
-                const char *message;
+                ApplyOptions options;
         } cases[] = {
-                { "{}", false, false, NULL },
-                { "{'target':'step','dry_run':true}", false, true, NULL },
-                { "{'target':'backdrop','dry_run':false}", true, false, NULL },
-                { "{'target':'both'}", false, false,
-                  "options.target: 'both' is neither \"step\" nor \"backdrop\"" },
-                { "{'target':1}", false, false,
-                  "options.target: expected \"step\" or \"backdrop\", got an integer" },
-                { "{'dry_run':1}", false, false, "options.dry_run: expected a boolean, got an integer" },
-                { "{'dry-run':true}", false, false,
-                  "options: unknown key 'dry-run'; did you mean 'dry_run'? Known keys: target, dry_run" },
-                { "[]", false, false, "options: expected an object, got a list" },
+                { "{}", { .backdrop = false } },
+                { "{'target':'step','dry_run':true}", { .dry_run = true } },
+                { "{'target':'backdrop','dry_run':false}", { .backdrop = true } },
+                { "{'workers_per_cgroup':1}", { .workers_per_cgroup = { true, 1 } } },
+                { "{'work_type_override':'Bursty','workers_per_cgroup':2147483647}",
+                  { .workers_per_cgroup = { true, 2147483647 },
+                    .has_work_type_override = true,
+                    .work_type_override = WORK_BURSTY } },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autoptr(JsonNode) node = json_quoted(cases[i].text);
-                ApplyOptions got = { true, true };
+                const ApplyOptions *want = &cases[i].options;
+                ApplyOptions got;
+                assert_true(decode_apply_options(node, &got, NULL));
+                assert_int_equal(got.backdrop, want->backdrop);
+                assert_int_equal(got.dry_run, want->dry_run);
+                assert_int_equal(got.workers_per_cgroup.set, want->workers_per_cgroup.set);
+                assert_int_equal(got.workers_per_cgroup.value, want->workers_per_cgroup.value);
+                assert_int_equal(got.has_work_type_override, want->has_work_type_override);
+                assert_int_equal(got.work_type_override, want->work_type_override);
+        }
+}
+
+static void wrong_options(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *text, *start, *fragment;
+        } cases[] = {
+                { "{'target':'both'}", "options.target: unknown target 'both'; known targets: step, backdrop",
+                  "" },
+                { "{'target':'backdorp'}",
+                  "options.target: unknown target 'backdorp'; did you mean 'backdrop'?", "" },
+                { "{'target':1}", "options.target: expected \"step\" or \"backdrop\", got an integer: 1",
+                  "" },
+                { "{'dry_run':1}", "options.dry_run: expected a boolean, got an integer: 1", "" },
+                { "{'dry-run':true}",
+                  "options: unknown key 'dry-run'; did you mean 'dry_run'? Known keys: target, dry_run, "
+                  "workers_per_cgroup, work_type_override",
+                  "" },
+                { "{'workers_per_cgroup':0}", "options.workers_per_cgroup: 0 is out of range 1..2147483647; ",
+                  "pass vacuously" },
+                { "{'workers_per_cgroup':-1}", "options.workers_per_cgroup: -1 is out of range 1..", "" },
+                { "{'workers_per_cgroup':'2'}",
+                  "options.workers_per_cgroup: expected an integer, got text: \"2\"", "" },
+                { "{'work_type_override':'bursty'}",
+                  "options.work_type_override: unknown work type 'bursty'; did you mean 'Bursty'?",
+                  "Known work types: SpinWait, " },
+                { "{'work_type_override':7}", "options.work_type_override: expected text, got an integer: 7",
+                  "" },
+                { "[]", "options: expected an object, got a list", "" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(JsonNode) node = json_quoted(cases[i].text);
+                ApplyOptions got = { .backdrop = true, .dry_run = true, .workers_per_cgroup = { true, 7 } };
                 g_autoptr(GError) error = NULL;
-                if (decode_apply_options(node, &got, &error) != !cases[i].message)
+                if (decode_apply_options(node, &got, &error))
                         fail_msg("%s", cases[i].text);
-                if (cases[i].message) {
-                        assert_string_equal(error->message, cases[i].message);
-                        assert_true(got.backdrop && got.dry_run); /* untouched */
-                } else {
-                        assert_int_equal(got.backdrop, cases[i].backdrop);
-                        assert_int_equal(got.dry_run, cases[i].dry_run);
-                }
+                if (!g_str_has_prefix(error->message, cases[i].start) ||
+                    !strstr(error->message, cases[i].fragment))
+                        fail_msg("%s: %s", cases[i].text, error->message);
+                assert_true(got.backdrop && got.dry_run && got.workers_per_cgroup.value == 7); /* untouched */
         }
 }
 
@@ -415,6 +520,7 @@ int main(void) {
                 cmocka_unit_test(single_definition),
                 cmocka_unit_test(documents),
                 cmocka_unit_test(options),
+                cmocka_unit_test(wrong_options),
                 cmocka_unit_test(no_options),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

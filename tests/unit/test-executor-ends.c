@@ -122,13 +122,6 @@ static pid_t only_child(pid_t parent) {
         return atoi(text);
 }
 
-static char process_state(pid_t pid) {
-        char text[512];
-
-        proc_text(pid, "stat", text, sizeof text);
-        return strrchr(text, ')')[2];
-}
-
 /* The last text in a pipe that is otherwise full of zeros. */
 static pid_t last_pid_in(int pipe) {
         char c, text[32] = "";

@@ -37,20 +37,25 @@ static void build(void) {
         g->nodes = plan_add_bytes(&b, &nodes, sizeof nodes);
         g->node_words = 1;
         g->max_node = 2;
+
+        plan_add_container(&b, "made", 2, "leader", 2);
+        plan_set_type(plan_add_work(&b, 2), WORK_PIPE_IO);
+        plan_add(&b, ACTION_PHASE, NULL, NULL)->phase = PHASE_BETWEEN;
 }
 
 typedef struct Parts {
         WirePlan *plan;
-        WireAction *mkdir, *write, *spawn;
-        WireGroupSpec *group;
+        WireAction *mkdir, *write, *spawn, *container;
+        WireGroupSpec *group, *first, *second; /* works of the container */
         char *bytes;
 } Parts;
 
 static Parts parts_of(WirePlan *plan) {
         char *bytes = (char *)plan;
         WireAction *actions = (WireAction *)(bytes + plan->actions);
-        return (Parts){ plan, actions, actions + 1, actions + 2, (WireGroupSpec *)(bytes + plan->groups),
-                        bytes };
+        WireGroupSpec *groups = (WireGroupSpec *)(bytes + plan->groups);
+        return (Parts){ plan,   actions,    actions + 1, actions + 2, actions + 3,
+                        groups, groups + 1, groups + 2,  bytes };
 }
 
 #define CASES(_)                                                                                             \
@@ -89,7 +94,29 @@ static Parts parts_of(WirePlan *plan) {
         _(p.write->value = p.plan->size - 1; p.bytes[p.plan->size - 1] = 'x')                                \
         _(memset(p.bytes + p.group->nodes, 'x', p.plan->size - p.group->nodes);                              \
           p.write->value = p.group->nodes)                                                                   \
-        _(p.spawn->group = 1)                                                                                \
+        _(p.plan->n_nodes = 0)                                                                               \
+        _(p.plan->n_nodes = 1025)                                                                            \
+        _(p.plan->n_nodes = UINT32_MAX)                                                                      \
+        _(p.spawn->group = 3)                                                                                \
+        _(p.spawn->group = UINT32_MAX)                                                                       \
+        _(p.spawn->n_groups = 0)                                                                             \
+        _(p.spawn->n_groups = UINT32_MAX)                                                                    \
+        _(p.spawn->n_groups = 2)                                                                             \
+        _(p.container->n_groups = 3)                                                                         \
+        _(p.container->n_groups = UINT32_MAX)                                                                \
+        _(p.container->group = 0)                                                                            \
+        _(memset(p.first->pcomm, 0, WIRE_COMM); memset(p.second->pcomm, 0, WIRE_COMM))                       \
+        _(p.first->pcomm[0] ^= 1)                                                                            \
+        _(p.second->pcomm[5] = 'x')                                                                          \
+        _(memset(p.second->pcomm, 'x', WIRE_COMM); memset(p.first->pcomm, 'x', WIRE_COMM))                   \
+        _(p.second->group_id++)                                                                              \
+        _(p.second->uid = 1)                                                                                 \
+        _(p.first->gid = 1)                                                                                  \
+        _(p.second->lasting = 1)                                                                             \
+        _(p.second->n_workers = 1)                                                                           \
+        _(p.second->n_workers = 3)                                                                           \
+        _(p.first->n_workers = 1 << 20)                                                                      \
+        _(p.first->n_workers = UINT32_MAX - 1)                                                               \
         _(p.group->work_type = WORK_TYPE_COUNT)                                                              \
         _(p.group->n_workers = 0)                                                                            \
         _(p.group->n_workers = UINT32_MAX)                                                                   \
@@ -158,6 +185,9 @@ static void test_sound_plan_is_taken(void **state) {
         assert_int_equal(plan_open(&plan, fd, 1, &failure), 0);
         assert_string_equal(plan_at(&plan, plan_action(&plan, 0)->path), "made");
         assert_int_equal(plan_group(&plan, 0)->n_workers, 2);
+        assert_int_equal(plan_action(&plan, 3)->n_groups, 2);
+        assert_string_equal(plan_group(&plan, 2)->pcomm, "leader");
+        assert_int_equal(plan_action(&plan, 4)->phase, PHASE_BETWEEN);
         plan_close(&plan);
         close(fd);
         free(bytes);

@@ -72,7 +72,7 @@ static void test_life_of_a_group(void **state) {
         assert_false(path_exists(root));
 }
 
-/* Everything that stands for the first two is gone again when the third fails. work:R1 */
+/* Everything that stands for the first two is gone again when the third fails. */
 static void test_failure_undoes_what_was_done(void **state) {
         char root[PATH_MAX];
         (void)state;

@@ -15,14 +15,34 @@ static GError *explained(ActionKind kind, const char *file, const char *value, c
         return explain_failure(&action, "/r", failure);
 }
 
-static void check(GError *error, KtError code, const char *head, const char *rule) {
-        g_autofree char *start = g_strconcat("cgroups[1].key: cgroup 'c': ", head, NULL);
+/* The same of a spawn: works[2] with two workers and works[5] with three, threads of 'app' or processes. */
+static GError *explained_spawn(const char *pcomm, const WireFailure *failure) {
+        g_autoptr(GroupState) state = group_state_new(1, "c", pcomm, SLOT_STEP);
+        PlanGroup group = { .state = state };
+        PlanAction action = { .kind = ACTION_SPAWN,
+                              .cgroup = (char *)"c",
+                              .group = &group,
+                              .origin = (char *)"cgroups[1].works" };
+
+        group_state_add_work(state, 2, WORK_SPIN_WAIT);
+        group_state_set_workers(state, 2);
+        group_state_add_work(state, 5, WORK_BURSTY);
+        group_state_set_workers(state, 3);
+        return explain_failure(&action, "/r", failure);
+}
+
+static void check_at(GError *error, const char *place, KtError code, const char *head, const char *rule) {
+        g_autofree char *start = g_strconcat(place, ": cgroup 'c': ", head, NULL);
 
         if (!g_error_matches(error, KT_ERROR, code) || !g_str_has_prefix(error->message, start) ||
             !strstr(error->message, rule))
                 fail_msg("expected (%d) '%s...%s', got (%d) '%s'", code, start, rule, error->code,
                          error->message);
         g_error_free(error);
+}
+
+static void check(GError *error, KtError code, const char *head, const char *rule) {
+        check_at(error, "cgroups[1].key", code, head, rule);
 }
 
 /* ---- files and directories ---- */
@@ -104,6 +124,8 @@ static const struct {
         { ACTION_EVACUATE, NULL, NULL, EPERM, KT_ERROR_KERNEL_REFUSED,
           "processes that are not workers cannot be moved out of /r/c: EPERM (", "" },
 
+        { ACTION_PHASE, NULL, NULL, EBADF, KT_ERROR_WORKERS_FAILED,
+          "cannot tell the workers of the scenario's next phase: EBADF (", "" },
         { ACTION_RELEASE, NULL, NULL, EBADF, KT_ERROR_WORKERS_FAILED,
           "cannot reach the workers of /r/c: EBADF (", "" },
         { ACTION_STOP, NULL, NULL, ESRCH, KT_ERROR_WORKERS_FAILED,
@@ -127,31 +149,89 @@ static const struct {
         int error;
         const char *head, *rule;
 } SET_UPS[] = {
-        { SETUP_NONE, EAGAIN, "cannot start worker 3 in /r/c: EAGAIN (", "pids.max" },
-        { SETUP_NONE, EBUSY, "cannot start worker 3 in /r/c: EBUSY (", "no internal processes" },
-        { SETUP_NONE, EOPNOTSUPP, "cannot start worker 3 in /r/c: EOPNOTSUPP (", "threaded domain" },
-        { SETUP_NONE, ENOMEM, "cannot start worker 3 in /r/c: ENOMEM (", "no memory" },
-        { SETUP_PARENT, ESRCH, "worker 3 cannot set its parent-death signal: ESRCH (", "" },
-        { SETUP_AFFINITY, EINVAL, "worker 3 cannot set its affinity: EINVAL (", "cpuset.cpus.effective" },
-        { SETUP_POLICY, EBUSY, "worker 3 cannot set its sched_policy: EBUSY (", "admission control" },
-        { SETUP_POLICY, EPERM, "worker 3 cannot set its sched_policy: EPERM (", "CAP_SYS_NICE" },
-        { SETUP_POLICY, EINVAL, "worker 3 cannot set its sched_policy: EINVAL (", "sched_ext kernel" },
-        { SETUP_POLICY, EACCES, "worker 3 cannot set its sched_policy: EACCES (", "does not take this task" },
-        { SETUP_MEMPOLICY, EINVAL, "worker 3 cannot set its mem_policy: EINVAL (", "cpuset.mems.effective" },
-        { SETUP_COMM, EINVAL, "worker 3 cannot set its comm: EINVAL (Invalid argument)", "" },
-        { SETUP_GID, EPERM, "worker 3 cannot set its gid: EPERM (", "CAP_SETGID" },
-        { SETUP_UID, EPERM, "worker 3 cannot set its uid: EPERM (", "CAP_SETUID" },
-        { SETUP_UID, EAGAIN, "worker 3 cannot set its uid: EAGAIN (", "RLIMIT_NPROC" },
-        { SETUP_STEP_COUNT, EIO, "worker 3 cannot set its set-up: EIO (", "" },
+        { SETUP_NONE, EAGAIN, "cannot start worker 1 in /r/c: EAGAIN (", "pids.max" },
+        { SETUP_NONE, EBUSY, "cannot start worker 1 in /r/c: EBUSY (", "no internal processes" },
+        { SETUP_NONE, EOPNOTSUPP, "cannot start worker 1 in /r/c: EOPNOTSUPP (", "threaded domain" },
+        { SETUP_NONE, ENOMEM, "cannot start worker 1 in /r/c: ENOMEM (", "no memory" },
+        { SETUP_PIPES, EMFILE, "worker 1 cannot make the pipes between workers: EMFILE (", "two more" },
+        { SETUP_PARENT, ESRCH, "worker 1 cannot set its parent-death signal: ESRCH (", "" },
+        { SETUP_AFFINITY, EINVAL, "worker 1 cannot set its affinity: EINVAL (", "cpuset.cpus.effective" },
+        { SETUP_POLICY, EBUSY, "worker 1 cannot set its sched_policy: EBUSY (", "admission control" },
+        { SETUP_POLICY, EPERM, "worker 1 cannot set its sched_policy: EPERM (", "CAP_SYS_NICE" },
+        { SETUP_POLICY, EINVAL, "worker 1 cannot set its sched_policy: EINVAL (", "sched_ext kernel" },
+        { SETUP_POLICY, EACCES, "worker 1 cannot set its sched_policy: EACCES (", "does not take this task" },
+        { SETUP_MEMPOLICY, EINVAL, "worker 1 cannot set its mem_policy: EINVAL (", "cpuset.mems.effective" },
+        { SETUP_COMM, EINVAL, "worker 1 cannot set its comm: EINVAL (Invalid argument)", "" },
+        { SETUP_GID, EPERM, "worker 1 cannot set its gid: EPERM (", "CAP_SETGID" },
+        { SETUP_UID, EPERM, "worker 1 cannot set its uid: EPERM (", "CAP_SETUID" },
+        { SETUP_UID, EAGAIN, "worker 1 cannot set its uid: EAGAIN (", "RLIMIT_NPROC" },
+        { SETUP_STEP_COUNT, EIO, "worker 1 cannot set itself up: EIO (", "" },
 };
 
 static void set_ups(void **state G_GNUC_UNUSED) {
         for (size_t i = 0; i < G_N_ELEMENTS(SET_UPS); i++) {
                 WireFailure failure = { .error = SET_UPS[i].error,
-                                        .worker = 3,
+                                        .worker = 1,
                                         .setup_step = SET_UPS[i].step };
-                check(explained(ACTION_SPAWN, NULL, NULL, &failure), KT_ERROR_WORKERS_FAILED, SET_UPS[i].head,
-                      SET_UPS[i].rule);
+                check_at(explained_spawn(NULL, &failure), "cgroups[1].works[2]", KT_ERROR_WORKERS_FAILED,
+                         SET_UPS[i].head, SET_UPS[i].rule);
+        }
+}
+
+/* Which of the works it was, and which of its workers. */
+static void threads(void **state G_GNUC_UNUSED) {
+        static const struct {
+                uint32_t worker;
+                const char *place, *head;
+        } cases[] = {
+                { 0, "cgroups[1].works[2]", "worker 0 cannot set its uid: EPERM (" },
+                { 2, "cgroups[1].works[5]", "worker 0 cannot set its uid: EPERM (" },
+                { 4, "cgroups[1].works[5]", "worker 2 cannot set its uid: EPERM (" },
+                { WIRE_LEADER, "cgroups[1].works[2].pcomm",
+                  "the leader of 'app' cannot set its uid: EPERM (" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                WireFailure failure = { .error = EPERM, .worker = cases[i].worker, .setup_step = SETUP_UID };
+                check_at(explained_spawn("app", &failure), cases[i].place, KT_ERROR_WORKERS_FAILED,
+                         cases[i].head, "CAP_SETUID");
+        }
+}
+
+static void leaders(void **state G_GNUC_UNUSED) {
+        static const struct {
+                WireFailure failure;
+                const char *head, *rule;
+        } cases[] = {
+                { { .error = EMFILE, .setup_step = SETUP_PIPES },
+                  "the leader of 'app' cannot make the pipes between workers: EMFILE (",
+                  "RLIMIT_NOFILE" },
+                { { .error = ENFILE, .setup_step = SETUP_PIPES },
+                  "the leader of 'app' cannot make the pipes between workers: ENFILE (",
+                  "fs.file-max" },
+                { { .error = ENOMEM, .setup_step = SETUP_PIPES },
+                  "the leader of 'app' cannot make the pipes between workers: ENOMEM (",
+                  "no memory" },
+                { { .error = EAGAIN, .setup_step = SETUP_THREAD },
+                  "the leader of 'app' cannot start its threads: EAGAIN (",
+                  "pids.max" },
+                { { .error = EAGAIN, .setup_step = SETUP_THREAD },
+                  "the leader of 'app' cannot start its threads: EAGAIN (",
+                  "kernel.threads-max" },
+                { { .error = ENOMEM, .setup_step = SETUP_THREAD },
+                  "the leader of 'app' cannot start its threads: ENOMEM (",
+                  "memory.max" },
+                { { .error = EAGAIN }, "cannot start the leader of 'app' in /r/c: EAGAIN (", "pids.max" },
+                { { .exit_kind = WORKER_EXIT_SIGNAL, .exit_value = 9 },
+                  "the leader of 'app' was killed by signal 9 (KILL) before it was ready",
+                  "memory.max is too small" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                WireFailure failure = cases[i].failure;
+                failure.worker = WIRE_LEADER;
+                check_at(explained_spawn("app", &failure), "cgroups[1].works[2].pcomm",
+                         KT_ERROR_WORKERS_FAILED, cases[i].head, cases[i].rule);
         }
 }
 
@@ -161,14 +241,14 @@ static void early_ends(void **state G_GNUC_UNUSED) {
         WireFailure left = { .worker = 0, .exit_kind = WORKER_EXIT_CODE, .exit_value = 2 };
         GError *error;
 
-        check(explained(ACTION_SPAWN, NULL, NULL, &killed), KT_ERROR_WORKERS_FAILED,
-              "worker 1 was killed by signal 9 (KILL) before it was ready", "memory.max is too small");
-        error = explained(ACTION_SPAWN, NULL, NULL, &crashed);
+        check_at(explained_spawn(NULL, &killed), "cgroups[1].works[2]", KT_ERROR_WORKERS_FAILED,
+                 "worker 1 was killed by signal 9 (KILL) before it was ready", "memory.max is too small");
+        error = explained_spawn(NULL, &crashed);
         assert_null(strstr(error->message, "memory"));
-        check(error, KT_ERROR_WORKERS_FAILED, "worker 1 was killed by signal 11 (SEGV) before it was ready",
-              "");
-        check(explained(ACTION_SPAWN, NULL, NULL, &left), KT_ERROR_WORKERS_FAILED,
-              "worker 0 exited with code 2 before it was ready", "");
+        check_at(error, "cgroups[1].works[2]", KT_ERROR_WORKERS_FAILED,
+                 "worker 1 was killed by signal 11 (SEGV) before it was ready", "");
+        check_at(explained_spawn(NULL, &left), "cgroups[1].works[2]", KT_ERROR_WORKERS_FAILED,
+                 "worker 0 exited with code 2 before it was ready", "");
 }
 
 /* ---- around the sentence ---- */
@@ -202,6 +282,7 @@ static void root_and_no_origin(void **state G_GNUC_UNUSED) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(refusals),   cmocka_unit_test(set_ups),
+                cmocka_unit_test(threads),    cmocka_unit_test(leaders),
                 cmocka_unit_test(early_ends), cmocka_unit_test(no_rule_no_colon),
                 cmocka_unit_test(detail),     cmocka_unit_test(root_and_no_origin),
         };

@@ -66,19 +66,23 @@ static void empty_plan(void **state G_GNUC_UNUSED) {
 static const struct {
         ActionKind kind;
         const char *path, *value; /* NULL: none */
-        uint32_t group, group_id;
+        uint32_t group, n_groups, group_id, phase;
 } SETUP[] = {
-        { ACTION_ENABLE, NULL, "+pids", 0, 0 }, /* the root: no text, or an empty one */
-        { ACTION_MKDIR, "a", NULL, 0, 0 },      { ACTION_ENABLE, "a", "+pids", 0, 0 },
-        { ACTION_MKDIR, "a/b", NULL, 0, 0 },    { ACTION_WRITE, "a/b/pids.max", "9", 0, 0 },
-        { ACTION_SPAWN, "a/b", NULL, 0, 1 },    { ACTION_SPAWN, "a/b", NULL, 1, 2 },
-        { ACTION_RELEASE, "a/b", NULL, 0, 1 },  { ACTION_RELEASE, "a/b", NULL, 0, 2 },
+        { ACTION_ENABLE, NULL, "+pids", 0, 0, 0, 0 }, /* the root: no text, or an empty one */
+        { ACTION_MKDIR, "a", NULL, 0, 0, 0, 0 },      { ACTION_ENABLE, "a", "+pids", 0, 0, 0, 0 },
+        { ACTION_MKDIR, "a/b", NULL, 0, 0, 0, 0 },    { ACTION_WRITE, "a/b/pids.max", "9", 0, 0, 0, 0 },
+        { ACTION_SPAWN, "a/b", NULL, 0, 1, 1, 0 },    { ACTION_SPAWN, "a/b", NULL, 1, 2, 2, 0 },
+        { ACTION_SPAWN, "a/b", NULL, 3, 1, 3, 0 },    { ACTION_PHASE, NULL, NULL, 0, 0, 0, 1 },
+        { ACTION_RELEASE, "a/b", NULL, 0, 0, 1, 0 },  { ACTION_RELEASE, "a/b", NULL, 0, 0, 2, 0 },
+        { ACTION_RELEASE, "a/b", NULL, 0, 0, 3, 0 },
 };
 
 static void actions(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
-        desk_must_plan(d, SLOT_STEP, "[{'name':'a/b','pids':{'max':9},'works':[{},{'workers':3}]}]",
+        desk_must_plan(d, SLOT_STEP,
+                       "[{'name':'a/b','pids':{'max':9},'works':["
+                       "{'pcomm':'p'},{'pcomm':'q'},{},{'pcomm':'p','workers':2}]}]",
                        __LINE__);
         g_autoptr(GByteArray) bytes = encoded(d);
         assert_int_equal(head_of(bytes)->n_actions, G_N_ELEMENTS(SETUP));
@@ -88,6 +92,8 @@ static void actions(void **state G_GNUC_UNUSED) {
                 assert_int_equal(a->flags, 0);
                 assert_string_equal(text_at(bytes, a->path), SETUP[i].path ?: "");
                 assert_int_equal(a->group, SETUP[i].group);
+                assert_int_equal(a->n_groups, SETUP[i].n_groups);
+                assert_int_equal(a->phase, SETUP[i].phase);
                 assert_int_equal(a->group_id, SETUP[i].group_id);
                 if (SETUP[i].value)
                         assert_string_equal(text_at(bytes, a->value), SETUP[i].value);
@@ -129,8 +135,37 @@ static void groups(void **state G_GNUC_UNUSED) {
         assert_int_equal(bursty->params[1], 100000000);
 }
 
+/* The works of a container stand together, each with its own masks and nodes. */
+static void containers(void **state G_GNUC_UNUSED) {
+        static const struct {
+                uint32_t group_id, n_workers;
+                const char *pcomm;
+        } expected[] = { { 1, 2, "" }, { 2, 1, "p" }, { 2, 3, "p" }, { 3, 1, "q" } };
+        g_autoptr(Desk) d = desk_new(TWO_LLCS_8);
+
+        desk_must_plan(d, SLOT_BACKDROP,
+                       "[{'name':'a','works':[{'pcomm':'p','mem_policy':'bind:1'},{'pcomm':'q'},"
+                       "{'workers':2},{'pcomm':'p','workers':3,'affinity':'random:1'}]}]",
+                       __LINE__);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(head_of(bytes)->n_groups, 4);
+        assert_int_equal(head_of(bytes)->n_nodes, 2);
+        for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
+                assert_int_equal(group_at(bytes, i)->group_id, expected[i].group_id);
+                assert_int_equal(group_at(bytes, i)->n_workers, expected[i].n_workers);
+                assert_string_equal(group_at(bytes, i)->pcomm, expected[i].pcomm);
+                assert_int_equal(group_at(bytes, i)->lasting, 1);
+        }
+        assert_int_equal(*(const unsigned long *)at(bytes, group_at(bytes, 1)->nodes, sizeof(long), 8), 2);
+        assert_int_equal(group_at(bytes, 2)->n_masks, 3);
+        for (guint i = 0; i < 3; i++)
+                assert_int_equal(__builtin_popcountll(((const uint64_t *)at(bytes, group_at(bytes, 2)->masks,
+                                                                            3 * sizeof(uint64_t), 8))[i]),
+                                 1);
+}
+
 static void end_of_a_step(void **state G_GNUC_UNUSED) {
-        static const ActionKind kinds[] = { ACTION_WRITE,    ACTION_STOP,        ACTION_COLLECT,
+        static const ActionKind kinds[] = { ACTION_PHASE,    ACTION_WRITE,       ACTION_STOP, ACTION_COLLECT,
                                             ACTION_EVACUATE, ACTION_AWAIT_EMPTY, ACTION_RMDIR };
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
@@ -142,10 +177,11 @@ static void end_of_a_step(void **state G_GNUC_UNUSED) {
                 assert_int_equal(action_at(bytes, i)->kind, kinds[i]);
                 assert_int_equal(action_at(bytes, i)->flags, ACTION_TOLERATE);
         }
-        assert_string_equal(text_at(bytes, action_at(bytes, 0)->path), "a/cgroup.freeze");
-        assert_int_equal(action_at(bytes, 1)->group_id, 1);
+        assert_int_equal(action_at(bytes, 0)->phase, PHASE_BETWEEN);
+        assert_string_equal(text_at(bytes, action_at(bytes, 1)->path), "a/cgroup.freeze");
         assert_int_equal(action_at(bytes, 2)->group_id, 1);
-        assert_string_equal(text_at(bytes, action_at(bytes, 5)->path), "a");
+        assert_int_equal(action_at(bytes, 3)->group_id, 1);
+        assert_string_equal(text_at(bytes, action_at(bytes, 6)->path), "a");
 }
 
 /* The largest there is: the longest name, a mask for each of many workers, words for node 200. */
@@ -158,6 +194,7 @@ static void large(void **state G_GNUC_UNUSED) {
                                component, component, component);
         desk_must_plan(d, SLOT_STEP, list, __LINE__);
         g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(head_of(bytes)->n_nodes, 201);
         assert_int_equal(group_at(bytes, 0)->mask_words, 4);
         assert_int_equal(group_at(bytes, 0)->n_masks, 200);
         assert_int_equal(group_at(bytes, 0)->node_words, 4);
@@ -166,8 +203,8 @@ static void large(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(empty_plan),    cmocka_unit_test(actions), cmocka_unit_test(groups),
-                cmocka_unit_test(end_of_a_step), cmocka_unit_test(large),
+                cmocka_unit_test(empty_plan), cmocka_unit_test(actions),       cmocka_unit_test(groups),
+                cmocka_unit_test(containers), cmocka_unit_test(end_of_a_step), cmocka_unit_test(large),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,10 +109,61 @@ static void malformed(void **state G_GNUC_UNUSED) {
         }
 }
 
+static const struct {
+        Parser parse;
+        const char *text, *meant;
+} NEAR[] = {
+        { size_parse, "256MB", "256M" },       { size_parse, "256mb", "256M" },
+        { size_parse, "1.5 GiB", "1.5G" },     { size_parse, "4k", "4K" },
+        { size_parse, "4096B", "4096" },       { size_parse, " 4096 ", "4096" },
+        { size_parse, "10bytes", "10" },       { size_parse, "1P", NULL },
+        { size_parse, "1.M", NULL },           { size_parse, "MB", NULL },
+        { size_parse, "10ms", NULL },          { size_parse, "99999999999999999999TB", NULL },
+        { time_parse, "100msec", "100ms" },    { time_parse, "100 MS", "100ms" },
+        { time_parse, "5\302\265s", "5us" },   { time_parse, "5 usecs", "5us" },
+        { time_parse, "1.5sec", "1.5s" },      { time_parse, "2seconds", "2s" },
+        { time_parse, "1min", NULL },          { time_parse, "-1ms", NULL },
+        { time_parse, "256MB", NULL },         { percent_parse, "50 %", "50%" },
+        { percent_parse, "50percent", "50%" }, { count_parse, "4K", NULL },
+        { count_parse, "12 ", "12" },
+};
+
+static void suggestions(void **state G_GNUC_UNUSED) {
+        for (size_t i = 0; i < G_N_ELEMENTS(NEAR); i++) {
+                g_autofree char *got = quantity_suggest(NEAR[i].text, NEAR[i].parse);
+                if (g_strcmp0(got, NEAR[i].meant) != 0)
+                        fail_msg("%s: %s", NEAR[i].text, got ?: "nothing");
+        }
+}
+
+static void times_are_written(void **state G_GNUC_UNUSED) {
+        static const struct {
+                uint64_t ns;
+                const char *text;
+        } cases[] = {
+                { 0, "0s" },
+                { 1, "1ns" },
+                { 1500, "1500ns" },
+                { 1000, "1us" },
+                { 50000000, "50ms" },
+                { 3600000000000, "3600s" },
+                { UINT64_MAX, "18446744073709551615ns" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *text = time_format(cases[i].ns);
+                uint64_t back = 77;
+                assert_string_equal(text, cases[i].text);
+                assert_true(time_parse(text, &back) && back == cases[i].ns);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(exact),
                 cmocka_unit_test(malformed),
+                cmocka_unit_test(suggestions),
+                cmocka_unit_test(times_are_written),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,10 +54,11 @@ static void policies(void **state G_GNUC_UNUSED) {
 static const struct {
         const char *text, *fragment, *second;
 } REFUSED[] = {
-        { "", "sched_policy '' is unknown", "write normal" },
-        { "Fifo:5", "sched_policy 'Fifo:5' is unknown", "did you mean 'fifo'?" },
-        { "deadlin:1/2/3", "is unknown", "did you mean 'deadline'?" },
-        { "other", "is unknown", "ext" },
+        { "", "unknown sched_policy ''; a sched_policy is one of normal, ", "" },
+        { "Fifo:5", "unknown sched_policy 'Fifo:5'; did you mean 'fifo:P'?", "" },
+        { "fifo50", "unknown sched_policy 'fifo50'; did you mean 'fifo:P'?", "" },
+        { "deadlin:1/2/3", "unknown sched_policy", "did you mean 'deadline:RUNTIME/DEADLINE/PERIOD'?" },
+        { "other", "unknown sched_policy 'other'; ", "ext" },
         { "normal:", "sched_policy 'normal:': ", "takes no parameter" },
         { "ext:1", "sched_policy 'ext:1': ", "takes no parameter" },
         { "fifo", "sched_policy 'fifo': ", "1 to 99" },
@@ -72,10 +73,12 @@ static const struct {
         { "deadline:5ms/10ms/10ms/1",
           "sched_policy 'deadline:5ms/10ms/10ms/1': ", "RUNTIME/DEADLINE/PERIOD" },
         { "deadline:5 ms/10ms/10ms", "sched_policy 'deadline:5 ms/10ms/10ms': ", "RUNTIME/DEADLINE/PERIOD" },
+        { "deadline:5ms/10msec/10ms",
+          "sched_policy 'deadline:5ms/10msec/10ms': '10msec' is not a time; did you mean '10ms'?", "" },
         { "deadline:max/10ms/10ms", "sched_policy 'deadline:max/10ms/10ms': ", "RUNTIME/DEADLINE/PERIOD" },
         /* work:C26 */
-        { "deadline:0/0/0", "deadline must be > 0", "" },
-        { "deadline:5ms/0/10ms", "deadline must be > 0", "" },
+        { "deadline:0/0/0", "the deadline is 0; it must be > 0", "" },
+        { "deadline:5ms/0/10ms", "the deadline is 0; it must be > 0", "" },
         { "deadline:1023ns/1ms/1ms", "runtime of 1023 ns", "floor of 1024 ns" },
         { "deadline:0/1ms/1ms", "runtime of 0 ns", "floor of 1024 ns" },
         { "deadline:11ms/10ms/20ms", "runtime of 11000000 ns", "deadline of 10000000 ns" },

@@ -82,6 +82,66 @@ static void interleaved_numbering(void **state G_GNUC_UNUSED) {
         assert_set(t->usable, "0-6");
 }
 
+/* The largest machine of the tests: 8 nodes with gaps, 256 CPUs, numbered round the packages. */
+static void large_machine(void **state G_GNUC_UNUSED) {
+        g_autoptr(Topology) t = machine("numa:8(indexes=0,2,4,6,8,16,32,64) l3:2 core:8 pu:2");
+        g_auto(hwloc_bitmap_t) seen = bitmap_new();
+
+        assert_set(t->cpus, "0-255");
+        assert_set(t->usable, "0-254");
+        assert_int_equal(topology_mask_words(t), 4);
+        assert_int_equal(t->n_llcs, 16);
+        assert_set(t->node_ids, "0,2,4,6,8,16,32,64");
+        for (unsigned i = 0; i < t->n_nodes; i++) {
+                assert_false(hwloc_bitmap_intersects(seen, t->nodes[i].cpus));
+                hwloc_bitmap_or(seen, seen, t->nodes[i].cpus);
+                assert_int_equal(bitmap_size(t->nodes[i].cpus), 32);
+        }
+        assert_true(hwloc_bitmap_isequal(seen, t->cpus));
+        assert_int_equal(t->llcs[15].numa_node, 64);
+        assert_set(t->llcs[15].cores[7], "254-255");
+}
+
+/* One CPU is a machine with everything: an LLC, a node, a core, and nothing held back. */
+static void one_cpu(void **state G_GNUC_UNUSED) {
+        g_autoptr(Topology) t = machine("pu:1");
+
+        assert_set(t->cpus, "0");
+        assert_set(t->usable, "0");
+        assert_int_equal(t->n_llcs, 1);
+        assert_int_equal(t->n_nodes, 1);
+        assert_int_equal(t->llcs[0].n_cores, 1);
+        assert_int_equal(topology_mask_words(t), 1);
+}
+
+/* Without any cache, one LLC for all, whatever the nodes: `numa` still tells them apart, and memory-only
+ * nodes are nodes. */
+static void no_cache_on_several_nodes(void **state G_GNUC_UNUSED) {
+        g_autoptr(Topology) t = machine("pack:2 [numa] [numa] core:2 pu:1");
+        g_auto(hwloc_bitmap_t) nodes = topology_nodes_of(t, t->llcs[0].cpus);
+
+        assert_int_equal(t->n_llcs, 1);
+        assert_set(t->llcs[0].cpus, "0-3");
+        assert_int_equal(t->n_nodes, 4);
+        assert_set(nodes, "0,2");
+        assert_set(t->nodes[0].cpus, "0-1");
+        assert_set(t->nodes[2].cpus, "2-3");
+        assert_true(t->nodes[1].memory_only && t->nodes[3].memory_only);
+}
+
+/* A cache of each core's own, and no larger one: as many LLCs as cores. */
+static void private_caches(void **state G_GNUC_UNUSED) {
+        g_autoptr(Topology) t = machine("numa:2 core:2 l2:1 l1d:1 pu:2");
+
+        assert_int_equal(t->n_llcs, 4);
+        for (unsigned i = 0; i < 4; i++) {
+                assert_int_equal(t->llcs[i].level, 2);
+                assert_int_equal(t->llcs[i].n_cores, 1);
+                assert_int_equal(bitmap_size(t->llcs[i].cpus), 2);
+                assert_int_equal(t->llcs[i].numa_node, i / 2);
+        }
+}
+
 static void masks(void **state G_GNUC_UNUSED) {
         g_autoptr(Topology) small = machine("pu:64"), large = machine("pu:65");
         g_auto(hwloc_bitmap_t) set = set_of("0,63,64,200");
@@ -191,6 +251,10 @@ int main(void) {
                 cmocka_unit_test(nodes_inside_an_llc),
                 cmocka_unit_test(interleaved_numbering),
                 cmocka_unit_test(masks),
+                cmocka_unit_test(large_machine),
+                cmocka_unit_test(one_cpu),
+                cmocka_unit_test(no_cache_on_several_nodes),
+                cmocka_unit_test(private_caches),
                 cmocka_unit_test(distances_from_the_system),
                 cmocka_unit_test(environment_chooses_the_machine),
                 cmocka_unit_test(own_affinity_is_respected),

@@ -20,17 +20,37 @@ static void same_words(void **state G_GNUC_UNUSED) {
                          (char *)g_hash_table_get_keys_as_array(left, NULL)[0]);
 }
 
+/* A word without a value has no placeholder for one. */
 static void every_word_is_explained(void **state G_GNUC_UNUSED) {
         for (size_t i = 0; i < vocabulary_count; i++) {
-                assert_true(vocabulary[i].argument && vocabulary[i].argument[0]);
+                bool flag = vocabulary[i].kind == VOCABULARY_FLAG;
+                assert_non_null(vocabulary[i].argument);
+                assert_int_equal(vocabulary[i].argument[0] == 0, flag);
                 assert_true(vocabulary[i].help && vocabulary[i].help[0]);
         }
+}
+
+static const VocabularyWord *word_of(const char *key) {
+        for (size_t i = 0; i < vocabulary_count; i++)
+                if (g_str_equal(vocabulary[i].key, key))
+                        return &vocabulary[i];
+        fail_msg("no word '%s'", key);
+        return NULL;
+}
+
+static void every_work_type_is_named(void **state G_GNUC_UNUSED) {
+        const char *help = word_of("works.work_type")->help;
+
+        for (unsigned i = 0; i < WORK_TYPE_COUNT; i++)
+                if (!strstr(help, work_type_get(i)->name))
+                        fail_msg("'%s' does not name %s", help, work_type_get(i)->name);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(same_words),
                 cmocka_unit_test(every_word_is_explained),
+                cmocka_unit_test(every_work_type_is_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,6 @@
 
 #include "work-type.h"
 
-/* work:N1 */
 static void test_every_type_is_found_by_its_name(void **state) {
         (void)state;
 
@@ -24,7 +23,7 @@ static void test_every_type_is_found_by_its_name(void **state) {
         assert_null(work_type_get(WORK_TYPE_COUNT));
 }
 
-/* work:N2 work:N3 work:N5 */
+/* work:N2 work:N3 (the suggestion: conf-definition) */
 static void test_lookup_is_exact(void **state) {
         static const char *const names[] = { "Sequence",  "Custom",     "",          "spinwait", "SPINWAIT",
                                              " SpinWait", "SpinWait\n", "SpinWait ", "Spin",     "cpu" };
@@ -37,28 +36,73 @@ static void test_lookup_is_exact(void **state) {
         }
 }
 
-/* work:N6, and every default lies within its own bounds */
+typedef struct Expected {
+        WorkTypeId type;
+        const char *key;
+        WorkParamKind kind;
+        uint64_t fallback, min;
+} Expected;
+
+/* Every key, its kind and its default. */
 static void test_parameters(void **state) {
-        const WorkType *bursty = work_type_get(WORK_BURSTY);
+        static const Expected expected[] = {
+                { WORK_BURSTY, "burst_duration", PARAM_DURATION, 50000000, 1 },
+                { WORK_BURSTY, "sleep_duration", PARAM_DURATION, 100000000, 0 },
+                { WORK_PIPE_IO, "burst_iters", PARAM_COUNT, 1024, 1 },
+                { WORK_FUTEX_PING_PONG, "spin_iters", PARAM_COUNT, 1024, 1 },
+                { WORK_IDLE_CHURN, "burst_duration", PARAM_DURATION, 1000000, 1 },
+                { WORK_IDLE_CHURN, "sleep_duration", PARAM_DURATION, 5000000, 1 },
+                { WORK_IDLE_CHURN, "precise_timing", PARAM_BOOLEAN, 0, 0 },
+        };
+        const Expected *e = expected;
         (void)state;
 
-        assert_int_equal(bursty->n_params, 2);
-        assert_string_equal(bursty->params[0].key, "burst_duration");
-        assert_int_equal(bursty->params[0].fallback, 50000000);
-        assert_string_equal(bursty->params[1].key, "sleep_duration");
-        assert_int_equal(bursty->params[1].fallback, 100000000);
         for (unsigned i = 0; i < WORK_TYPE_COUNT; i++) {
                 const WorkType *type = work_type_get((WorkTypeId)i);
-                for (unsigned n = 0; n < type->n_params; n++)
-                        assert_in_range(type->params[n].fallback, type->params[n].min, type->params[n].max);
+                for (unsigned n = 0; n < type->n_params; n++, e++) {
+                        const WorkParam *p = &type->params[n];
+                        assert_ptr_not_equal(e, expected + sizeof expected / sizeof *expected);
+                        assert_int_equal(e->type, i);
+                        assert_string_equal(p->key, e->key);
+                        assert_int_equal(p->kind, e->kind);
+                        assert_int_equal(p->fallback, e->fallback);
+                        assert_int_equal(p->min, e->min);
+                        assert_in_range(p->fallback, p->min, p->max);
+                }
         }
+        assert_ptr_equal(e, expected + sizeof expected / sizeof *expected);
 }
 
-/* work:N8 */
-static void test_group_sizes(void **state) {
+/* What a definition is told when a time of IdleChurn is 0. */
+static void test_rules_name_the_remedy(void **state) {
+        const WorkType *churn = work_type_get(WORK_IDLE_CHURN);
         (void)state;
-        for (unsigned i = WORK_SPIN_WAIT; i <= WORK_BURSTY; i++)
-                assert_int_equal(work_type_get((WorkTypeId)i)->group_size, 1);
+
+        assert_non_null(strstr(churn->params[0].rule, "no runtime"));
+        assert_non_null(strstr(churn->params[0].rule, "pure sleep"));
+        assert_non_null(strstr(churn->params[1].rule, "SpinWait"));
+        assert_non_null(strstr(churn->params[1].rule, "YieldHeavy"));
+}
+
+static void test_groups_and_links(void **state) {
+        static const struct {
+                unsigned group_size;
+                WorkLink link;
+                unsigned region_size;
+        } expected[WORK_TYPE_COUNT] = {
+                [WORK_SPIN_WAIT] = { 1, LINK_NONE, 0 },  [WORK_YIELD_HEAVY] = { 1, LINK_NONE, 0 },
+                [WORK_MIXED] = { 1, LINK_NONE, 0 },      [WORK_BURSTY] = { 1, LINK_NONE, 0 },
+                [WORK_PIPE_IO] = { 2, LINK_PIPES, 0 },   [WORK_FUTEX_PING_PONG] = { 2, LINK_REGION, 4 },
+                [WORK_IDLE_CHURN] = { 1, LINK_NONE, 0 },
+        };
+        (void)state;
+
+        for (unsigned i = 0; i < WORK_TYPE_COUNT; i++) {
+                const WorkType *type = work_type_get((WorkTypeId)i);
+                assert_int_equal(type->group_size, expected[i].group_size);
+                assert_int_equal(type->link, expected[i].link);
+                assert_int_equal(type->region_size, expected[i].region_size);
+        }
 }
 
 int main(void) {
@@ -66,7 +110,8 @@ int main(void) {
                 cmocka_unit_test(test_every_type_is_found_by_its_name),
                 cmocka_unit_test(test_lookup_is_exact),
                 cmocka_unit_test(test_parameters),
-                cmocka_unit_test(test_group_sizes),
+                cmocka_unit_test(test_rules_name_the_remedy),
+                cmocka_unit_test(test_groups_and_links),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

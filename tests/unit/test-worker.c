@@ -16,8 +16,7 @@
 
 #include "clock.h"
 #include "executor-fixture.h"
-#include "proc.h"
-#include "telemetry.h"
+#include "work-type.h"
 
 enum { NOBODY = 65534 };
 
@@ -199,7 +198,7 @@ static void test_masks_pin_each_worker(void **state) {
         collect(f);
         for (uint32_t i = 0; i < 2; i++) {
                 ArenaSlot *slot = fixture_slot(f, 1, i);
-                assert_int_equal(atomic_load(arena_slot_cpus(fixture_arena(f, 1), slot)), masks[i]);
+                assert_int_equal(atomic_load(arena_cpus(fixture_arena(f, 1), slot, NULL)), masks[i]);
                 assert_int_equal(atomic_load(&slot->last_cpu), i);
                 assert_int_equal(atomic_load(&slot->migrations), 0);
         }
@@ -304,7 +303,7 @@ static void test_yield_heavy(void **state) {
         assert_true(atomic_load(&slot->max_gap_ns) > 0);
         collect(f);
         assert_int_equal(atomic_load(&slot->work_units), atomic_load(&slot->iterations));
-        assert_null(arena_slot_histogram(fixture_arena(f, 1), slot, SAMPLE_WAKE_LATENCY));
+        assert_null(arena_histogram(fixture_arena(f, 1), slot, NULL, SAMPLE_WAKE_LATENCY));
         if (atomic_load(&slot->schedstat_valid))
                 assert_true(atomic_load(&slot->run_count) > 0);
         stop(f);
@@ -326,11 +325,11 @@ static void test_bursty_sleeps_and_measures_it(void **state) {
         wait_until(atomic_load(&slot->iterations) >= 10);
         collect(f);
 
-        Histogram *wake = arena_slot_histogram(fixture_arena(f, 1), slot, SAMPLE_WAKE_LATENCY);
+        Histogram *wake = arena_histogram(fixture_arena(f, 1), slot, NULL, SAMPLE_WAKE_LATENCY);
         uint64_t passes = atomic_load(&slot->iterations), samples = atomic_load(&wake->count);
         assert_in_range(samples, passes - 1, passes);
         assert_true(histogram_percentile(wake, 0) >= SLEEP_NS); /* elapsed, not elapsed minus request */
-        assert_true(atomic_load(&slot->max_gap_ns) >= BURST_NS + SLEEP_NS);
+        assert_true(atomic_load(&slot->max_gap_wall_ns) >= BURST_NS + SLEEP_NS);
         assert_true(atomic_load(&slot->wall_ns) >= 10 * BURST_NS + 9 * SLEEP_NS);
         assert_int_equal(atomic_load(&slot->work_units) % 1024, 0);
         stop(f);
@@ -355,88 +354,10 @@ static void test_stop_ends_long_bursts_and_sleeps(void **state) {
                 collect(f);
                 assert_int_equal(atomic_load(&slot->iterations), 1);
                 assert_int_equal(atomic_load(&slot->exit_kind), WORKER_EXIT_CODE);
-                Histogram *wake = arena_slot_histogram(fixture_arena(f, 1), slot, SAMPLE_WAKE_LATENCY);
+                Histogram *wake = arena_histogram(fixture_arena(f, 1), slot, NULL, SAMPLE_WAKE_LATENCY);
                 assert_int_equal(atomic_load(&wake->count), 0); /* cut short: not a wake-up */
         }
         stop(f);
-}
-
-/* ---- telemetry, in this process ---- */
-
-static ArenaHead *private_arena(void) {
-        ArenaShape shape = { 1, 16, SAMPLE_WAKE_LATENCY };
-        ArenaHead *head = aligned_alloc(ARENA_LINE, arena_size(&shape));
-
-        assert_non_null(head);
-        memset((void *)head, 0, arena_size(&shape));
-        arena_init(head, &shape);
-        return head;
-}
-
-static bool go_to(unsigned cpu) {
-        cpu_set_t set;
-
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        return sched_setaffinity(0, sizeof set, &set) == 0;
-}
-
-static void test_checkpoints_see_migrations(void **state) {
-        cpu_set_t before;
-        ArenaHead *head = private_arena();
-        ArenaSlot *slot = arena_slot(head, 0);
-        WorkRun run;
-        (void)state;
-
-        assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-        if (!go_to(0) || !go_to(1) || !go_to(0)) {
-                free(head);
-                print_message("skipped: needs CPUs 0 and 1\n");
-                skip();
-        }
-        work_run_begin(&run, head, slot, NULL);
-        assert_int_equal(atomic_load(&slot->state), WORKER_RUNNING);
-        work_checkpoint(&run);
-        assert_int_equal(atomic_load(&slot->migrations), 0);
-
-        run.gap_mark_ns -= NS_PER_S; /* a second passed on CPU 0 */
-        go_to(1);
-        work_checkpoint(&run);
-        assert_int_equal(atomic_load(&slot->migrations), 1);
-        assert_int_equal(slot->migration_log[0].from_cpu, 0);
-        assert_int_equal(slot->migration_log[0].to_cpu, 1);
-        assert_int_equal(atomic_load(&slot->max_gap_cpu), 0);
-        assert_true(atomic_load(&slot->max_gap_ns) >= NS_PER_S);
-        assert_int_equal(atomic_load(&arena_slot_cpus(head, slot)[0]), 3);
-        assert_int_equal(atomic_load(&slot->last_cpu), 1);
-
-        for (unsigned i = 0; i < ARENA_MIGRATIONS + 10; i++) { /* the log is full, the count goes on */
-                go_to(i % 2);
-                work_checkpoint(&run);
-        }
-        assert_int_equal(atomic_load(&slot->migrations), ARENA_MIGRATIONS + 11);
-        work_run_end(&run);
-        assert_int_equal(atomic_load(&slot->state), WORKER_FINISHED);
-        assert_true(atomic_load(&slot->cpu_ns) > 0);
-        sched_setaffinity(0, sizeof before, &before);
-        free(head);
-}
-
-/* work:H3 */
-static void test_schedstat_lines(void **state) {
-        static const char *const bad[] = { "",      " ",      "100 200", "100 -200 300",
-                                           "a b c", "1 2 3x", "1 2 0x3", "1 2 18446744073709551616" };
-        SchedStat s;
-        (void)state;
-
-        assert_true(schedstat_parse("100 200 300 999 extra", &s));
-        assert_int_equal(s.cpu_ns, 100);
-        assert_int_equal(s.run_delay_ns, 200);
-        assert_int_equal(s.run_count, 300);
-        assert_true(schedstat_parse("\t1\n18446744073709551615\t3\n", &s));
-        assert_true(s.run_delay_ns == UINT64_MAX);
-        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-                assert_false(schedstat_parse(bad[i], &s));
 }
 
 int main(void) {
@@ -449,8 +370,6 @@ int main(void) {
                 cmocka_unit_test(test_yield_heavy),
                 cmocka_unit_test(test_bursty_sleeps_and_measures_it),
                 cmocka_unit_test(test_stop_ends_long_bursts_and_sleeps),
-                cmocka_unit_test(test_checkpoints_see_migrations),
-                cmocka_unit_test(test_schedstat_lines),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
