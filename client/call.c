@@ -31,7 +31,7 @@ static int open_address(const char *address, sd_bus **ret) {
         return r;
 }
 
-static KtctlExit open_bus(const Invocation *i, sd_bus **ret) {
+KtctlExit call_open_bus(const Invocation *i, sd_bus **ret) {
         const char *address = i->values[OPTION_ADDRESS], *which = "the system bus";
         int r;
 
@@ -55,7 +55,7 @@ static KtctlExit open_bus(const Invocation *i, sd_bus **ret) {
 
 static KtctlExit begin(Call *call, const Invocation *i, const char *path, const char *interface,
                        const char *method) {
-        KtctlExit code = open_bus(i, &call->bus);
+        KtctlExit code = call_open_bus(i, &call->bus);
         int r;
 
         if (code != KTCTL_OK)
@@ -68,16 +68,19 @@ static KtctlExit begin(Call *call, const Invocation *i, const char *path, const 
         return KTCTL_OK;
 }
 
+KtctlExit call_scenario_path(const Invocation *i, char **ret) {
+        int r = sd_bus_path_encode(KT_SCENARIO_PREFIX, invocation_scenario(i), ret);
+
+        return r < 0 ? call_failure(i, KTCTL_USAGE, "Usage", "--scenario '%s': %s", invocation_scenario(i),
+                                    g_strerror(-r))
+                     : KTCTL_OK;
+}
+
 KtctlExit call_begin_scenario(Call *call, const Invocation *i, const char *method) {
         g_autofree char *path = NULL;
-        char *encoded = NULL;
-        int r = sd_bus_path_encode(KT_SCENARIO_PREFIX, invocation_scenario(i), &encoded);
+        KtctlExit code = call_scenario_path(i, &path);
 
-        path = encoded;
-        if (r < 0)
-                return call_failure(i, KTCTL_USAGE, "Usage", "--scenario '%s': %s", invocation_scenario(i),
-                                    g_strerror(-r));
-        return begin(call, i, path, KT_SCENARIO_INTERFACE, method);
+        return code == KTCTL_OK ? begin(call, i, path, KT_SCENARIO_INTERFACE, method) : code;
 }
 
 KtctlExit call_begin_manager(Call *call, const Invocation *i, const char *method) {

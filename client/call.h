@@ -20,6 +20,10 @@ typedef struct Call {
 void call_clear(Call *call);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Call, call_clear)
 
+/* What a caller does without a call: an open connection, and the scenario's object. */
+KtctlExit call_open_bus(const Invocation *i, sd_bus **ret);
+KtctlExit call_scenario_path(const Invocation *i, char **ret);
+
 /* Connect, and begin the request that the caller then appends to. */
 KtctlExit call_begin_scenario(Call *call, const Invocation *i, const char *method);
 KtctlExit call_begin_manager(Call *call, const Invocation *i, const char *method);

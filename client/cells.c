@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "cells.h"
 
+#include "colour.h"
 #include "members.h"
 
 #include <inttypes.h>
@@ -52,6 +53,12 @@ char *cell_list(JsonNode *node) {
         return g_strdup(text->str);
 }
 
+char *cell_length(JsonNode *node) {
+        guint n = node && JSON_NODE_HOLDS_ARRAY(node) ? array_length(json_node_get_array(node)) : 0;
+
+        return n > 0 ? g_strdup_printf("%u", n) : NULL;
+}
+
 char *cell_ranges(JsonNode *node) {
         g_autoptr(GString) text = g_string_new(NULL);
         guint i = 0, n;
@@ -79,6 +86,12 @@ bool worker_completed(JsonObject *worker) {
         return !member_object(worker, "exit_info");
 }
 
+bool exit_is_bad(JsonObject *info) {
+        const char *kind = member_text(info, "kind");
+
+        return kind && !(g_str_equal(kind, "exited") && !member_count(info, "value"));
+}
+
 char *cell_result(JsonNode *node) {
         static const struct {
                 const char *kind;
@@ -89,7 +102,7 @@ char *cell_result(JsonNode *node) {
 
         if (!worker)
                 return NULL;
-        if (!kind || (g_str_equal(kind, "exited") && !member_count(info, "value")))
+        if (!exit_is_bad(info))
                 return g_strdup(worker_completed(worker) ? "ok" : "incomplete");
         if (g_str_equal(kind, "deadline")) /* did not stop in time, so it was stopped */
                 return g_strdup("killed");
@@ -98,4 +111,17 @@ char *cell_result(JsonNode *node) {
                         return g_strdup_printf("%s %" PRId64, exits[i].word,
                                                (int64_t)member_count(info, "value"));
         return g_strdup(kind);
+}
+
+const char *colour_result(JsonObject *worker) {
+        bool bad = !worker_completed(worker) || exit_is_bad(member_object(worker, "exit_info"));
+
+        return bad ? COLOUR_BAD : NULL;
+}
+
+const char *colour_state(JsonObject *worker) {
+        static const char *const bad[] = { "killed", "refused", NULL };
+        const char *state = member_text(worker, "state");
+
+        return state && g_strv_contains(bad, state) ? COLOUR_BAD : NULL;
 }

@@ -34,6 +34,12 @@ expect '--cpuset --cpuset-mems' add-cgroup a --cpus
 expect '--param' add-cgroup a --par
 expect '--nice --no-legend --numa-node' add-cgroup a --n
 expect '--dry-run' apply f --dry
+expect '--swappable' add-cgroup a --sw
+expect '--work --work-type --work-type-override --workers --workers-pct --workers-per-cgroup' add-cgroup a --work
+expect '--count' monitor --c
+expect '' monitor --count ''
+expect '' add-cgroup a --work ''
+expect '--cpuset --cpuset-mems' add-cgroup a --swappable --cpus
 expect '--timeout' --time
 expect '' add-cgroup a --work-type ''
 expect '' status --cpu

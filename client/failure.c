@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "failure.h"
 
+#include "colour.h"
+
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,15 @@ static char *failure_as_json(const char *name, const char *message) {
         return json_to_string(node, FALSE);
 }
 
+static void failure_as_text(const char *name, const char *message) {
+        bool coloured = colour_wanted(stderr);
+
+        fprintf(stderr, "%sktctl:%s %s", coloured ? COLOUR_BAD : "", coloured ? COLOUR_NONE : "", message);
+        if (name)
+                fprintf(stderr, " [%s]", name);
+        fputc('\n', stderr);
+}
+
 KtctlExit failure_print(bool json, KtctlExit code, const char *name, const char *format, ...) {
         g_autofree char *message = NULL;
         const char *last_part = strrchr(name, '.');
@@ -28,9 +39,7 @@ KtctlExit failure_print(bool json, KtctlExit code, const char *name, const char 
         if (json) {
                 g_autofree char *text = failure_as_json(name, message);
                 fprintf(stderr, "%s\n", text);
-        } else if (last_part)
-                fprintf(stderr, "ktctl: %s [%s]\n", message, last_part + 1);
-        else
-                fprintf(stderr, "ktctl: %s\n", message);
+        } else
+                failure_as_text(last_part ? last_part + 1 : NULL, message);
         return code;
 }

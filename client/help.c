@@ -23,10 +23,11 @@ static void print_options(FILE *out, unsigned mask) {
 
 static void print_words(FILE *out, bool of_work) {
         for (size_t i = 0; i < vocabulary_count; i++) {
-                g_autofree char *word = definition_option_name(&vocabulary[i]);
-                g_autofree char *name = g_strconcat("--", word, NULL);
-                if (word && definition_word_is_of_work(&vocabulary[i]) == of_work)
-                        print_row(out, name, vocabulary[i].argument, vocabulary[i].help);
+                const VocabularyWord *word = &vocabulary[i];
+                g_autofree char *option = word_option(word), *name = g_strconcat("--", option, NULL);
+                if (option && word_is_of_work(word) == of_work)
+                        print_row(out, name, definition_option_takes_value(option) ? word->argument : NULL,
+                                  word->help);
         }
 }
 
@@ -67,10 +68,14 @@ void help_print_verb(FILE *out, const Verb *verb) {
         if (verb->definition) {
                 fputs("\nOptions of the cgroup:\n", out);
                 print_words(out, false);
-                fputs("\nOptions of a worker group; each further --work-type starts another group:\n", out);
+                fputs("\nWorker groups, each as a whole:\n", out);
+                print_row(out, "--" DEFINITION_WORK, "KEY=VALUE,...",
+                          "a worker group, such as workers=2,affinity=cpus:0,2; may be repeated");
+                fputs("\nOr option by option; each further --work-type starts another group:\n", out);
                 print_words(out, true);
                 fputs("\nAn option that stands in both lists is a default for all groups before the first "
-                      "--work-type,\nand that group's own after a --work-type.\n",
+                      "--work-type,\nand that group's own after a --work-type. Beside --work it is always "
+                      "the default.\n",
                       out);
         }
         print_globals(out);

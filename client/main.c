@@ -11,7 +11,9 @@
 
 static int verb_help(const Invocation *i);
 
-#define SETUP_OPTIONS (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN))
+#define SETUP_OPTIONS                                                                                        \
+        (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |  \
+         OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE))
 
 static const Verb verbs[] = {
         { "add-cgroup", "NAME [DEFINITION]", "make a cgroup, set its limits, start workers in it", 1, 1,
@@ -20,6 +22,8 @@ static const Verb verbs[] = {
           verb_apply },
         { "status", "", "show cgroups, workers and their progress", 0, 0, OPTION_BIT(OPTION_LIMITS), false,
           verb_status },
+        { "monitor", "", "print what happens in a scenario, a line each, until interrupted", 0, 0,
+          OPTION_BIT(OPTION_SIGNALS), false, verb_monitor },
         { "topology", "", "show CPUs, last-level caches and NUMA nodes", 0, 0, 0, false, verb_topology },
         { "end-step", "", "stop the step's workers, report on them, remove the step's cgroups", 0, 0,
           OPTION_BIT(OPTION_REPORT), false, verb_end_step },
@@ -50,6 +54,13 @@ static int verb_help(const Invocation *i) {
         return KTCTL_OK;
 }
 
+static void print_own_version(bool json) {
+        if (json)
+                printf("{\"ktctl\":\"%s\"}\n", KT_VERSION);
+        else
+                printf("ktctl %s\n", KT_VERSION);
+}
+
 static KtctlExit dispatch(const Invocation *i) {
         if (invocation_has(i, OPTION_HELP)) {
                 if (i->verb && i->verb->run != verb_help)
@@ -59,7 +70,7 @@ static KtctlExit dispatch(const Invocation *i) {
                 return KTCTL_OK;
         }
         if (invocation_has(i, OPTION_VERSION)) {
-                printf("ktctl %s\n", KT_VERSION);
+                print_own_version(invocation_has(i, OPTION_JSON));
                 return KTCTL_OK;
         }
         if (i->verb)

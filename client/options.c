@@ -24,8 +24,13 @@ const Option options[OPTION_COUNT] = {
         [OPTION_VERSION] = { "version", NULL, "print the version of ktctl" },
         [OPTION_BACKDROP] = { "backdrop", NULL, "make it part of the backdrop, which outlives the step" },
         [OPTION_DRY_RUN] = { "dry-run", NULL, "print what would be done" },
+        [OPTION_WORKERS_PER_CGROUP] = { "workers-per-cgroup", "N",
+                                        "number of workers of groups that do not say it" },
+        [OPTION_WORK_TYPE_OVERRIDE] = { "work-type-override", "TYPE",
+                                        "work type for the groups of swappable cgroups" },
         [OPTION_LIMITS] = { "limits", NULL, "print the knobs of each cgroup too" },
         [OPTION_REPORT] = { "report", "FILE", "save the report, as JSON" },
+        [OPTION_SIGNALS] = { "count", "N", "end after N lines" },
 };
 
 typedef struct Parser {
@@ -50,6 +55,21 @@ bool invocation_has(const Invocation *i, OptionId id) {
 
 const char *invocation_scenario(const Invocation *i) {
         return i->values[OPTION_SCENARIO] ?: KT_DEFAULT_SCENARIO;
+}
+
+JsonObject *invocation_setup_options(const Invocation *i) {
+        const char *workers = i->values[OPTION_WORKERS_PER_CGROUP];
+        const char *type = i->values[OPTION_WORK_TYPE_OVERRIDE];
+        JsonObject *call = json_object_new();
+
+        json_object_set_string_member(call, "target",
+                                      invocation_has(i, OPTION_BACKDROP) ? "backdrop" : "step");
+        json_object_set_boolean_member(call, "dry_run", invocation_has(i, OPTION_DRY_RUN));
+        if (workers)
+                json_object_set_member(call, "workers_per_cgroup", word_value(VOCABULARY_COUNT, workers));
+        if (type)
+                json_object_set_member(call, "work_type_override", word_value(VOCABULARY_TEXT, type));
+        return call;
 }
 
 void invocation_free(Invocation *i) {
@@ -102,10 +122,12 @@ static char *near_option(const Verb *verb, const char *name) {
                 if (allowed_options(verb) & OPTION_BIT(id))
                         g_ptr_array_add(names, g_strdup(options[id].name));
         for (size_t i = 0; verb && verb->definition && i < vocabulary_count; i++) {
-                char *word = definition_option_name(&vocabulary[i]);
+                char *word = word_option(&vocabulary[i]);
                 if (word)
                         g_ptr_array_add(names, word);
         }
+        if (verb && verb->definition)
+                g_ptr_array_add(names, g_strdup(DEFINITION_WORK));
         return g_strdup(suggest_name(name, nth_text, names->len, names));
 }
 
@@ -136,13 +158,15 @@ static const char *take_value(Parser *p, const char *name, const char *sign, GEr
 static bool parse_option(Parser *p, const char *text, GError **error) {
         Invocation *i = p->invocation;
         const char *sign = strchr(text, '='), *value = "";
+        bool takes_value;
         g_autofree char *name = sign ? g_strndup(text, sign - text) : g_strdup(text);
         OptionId id = find_option(i->verb, name);
         bool is_word = id == OPTION_COUNT && i->verb && i->verb->definition && definition_has_option(name);
 
         if (id == OPTION_COUNT && !is_word)
                 return refuse_unknown(i->verb, name, error);
-        if (is_word || options[id].argument) {
+        takes_value = is_word ? definition_option_takes_value(name) : options[id].argument != NULL;
+        if (takes_value) {
                 value = take_value(p, name, sign, error);
                 if (!value)
                         return false;
@@ -206,20 +230,31 @@ static bool check_arguments(const Invocation *i, GError **error) {
         return true;
 }
 
+/* Text that goes on the bus: libsystemd would only say that it cannot build the message. */
+static bool check_text(const Invocation *i, OptionId id, GError **error) {
+        return !i->values[id] || g_utf8_validate(i->values[id], -1, NULL) ||
+               refuse(error, G_OPTION_ERROR_BAD_VALUE, "--%s: value is not UTF-8", options[id].name);
+}
+
 static bool check_values(Invocation *i, GError **error) {
-        const char *timeout = i->values[OPTION_TIMEOUT];
+        const char *timeout = i->values[OPTION_TIMEOUT], *count = i->values[OPTION_SIGNALS];
         guint64 seconds = TIMEOUT_DEFAULT;
 
         if (timeout && !g_ascii_string_to_unsigned(timeout, 10, 1, TIMEOUT_MAX, &seconds, NULL))
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--timeout '%s': needs whole seconds, 1 to %d",
                               timeout, TIMEOUT_MAX);
         i->timeout_us = seconds * G_USEC_PER_SEC;
+        i->signals = G_MAXUINT64;
+        if (count && !g_ascii_string_to_unsigned(count, 10, 1, G_MAXUINT64, &i->signals, NULL))
+                return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--count '%s': needs a whole number above 0",
+                              count);
         if (!!i->values[OPTION_SYSTEM] + !!i->values[OPTION_SESSION] + !!i->values[OPTION_ADDRESS] > 1)
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE,
                               "only one of --system, --session and --address can be used");
         if (!*invocation_scenario(i) || !g_utf8_validate(invocation_scenario(i), -1, NULL))
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--scenario: not a name");
-        return true;
+        return check_text(i, OPTION_WORKERS_PER_CGROUP, error) &&
+               check_text(i, OPTION_WORK_TYPE_OVERRIDE, error);
 }
 
 Invocation *invocation_parse(const Verb *verbs, char *const *argv, GError **error) {

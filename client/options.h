@@ -21,8 +21,11 @@ typedef enum OptionId {
         OPTION_VERSION,
         OPTION_BACKDROP,
         OPTION_DRY_RUN,
+        OPTION_WORKERS_PER_CGROUP,
+        OPTION_WORK_TYPE_OVERRIDE,
         OPTION_LIMITS,
         OPTION_REPORT,
+        OPTION_SIGNALS,
         OPTION_COUNT,
 } OptionId;
 
@@ -57,6 +60,7 @@ struct Invocation {
         const Verb *verb;                 /* NULL: none was given */
         const char *values[OPTION_COUNT]; /* "" for an option without value, NULL when not given */
         uint64_t timeout_us;
+        uint64_t signals;     /* of --count; G_MAXUINT64: no end */
         GPtrArray *arguments; /* of const char * */
         Definition *definition;
 };
@@ -68,6 +72,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Invocation, invocation_free)
 
 bool invocation_has(const Invocation *invocation, OptionId id);
 const char *invocation_scenario(const Invocation *invocation);
+
+/* Options of the calls that make cgroups, as they go to the daemon. */
+JsonObject *invocation_setup_options(const Invocation *invocation);
 
 const Verb *verb_find(const Verb *verbs, const char *name, GError **error);
 

@@ -16,20 +16,23 @@ void print_json(FILE *out, JsonNode *node) {
 /* ---- status ---- */
 
 static const Column state_columns[] = {
-        { "CGROUP", 0, "name", cell_text, 0, false },
-        { "SLOT", 0, "slot", cell_text, 0, false },
-        { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false },
-        { "WORK", 1, "work_type", cell_text, 0, false },
-        { "PID", 2, "pid", cell_count, SCOLS_FL_RIGHT, false },
-        { "STATE", 2, "state", cell_text, 0, false },
-        { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false },
-        { "WORK-UNITS", 2, "work_units", cell_count, SCOLS_FL_RIGHT, false },
+        { "CGROUP", 0, "name", cell_text, 0, false, NULL },
+        { "SLOT", 0, "slot", cell_text, 0, false, NULL },
+        { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false, NULL },
+        { "WORK", 1, "work_type", cell_text, 0, false, NULL },
+        { "PCOMM", 1, "pcomm", cell_text, 0, true, NULL },
+        { "LEADER", 1, "leader_pid", cell_count, SCOLS_FL_RIGHT, true, NULL },
+        { "PID", 2, "pid", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "TID", 2, "tid", cell_count, SCOLS_FL_RIGHT, true, NULL },
+        { "STATE", 2, "state", cell_text, 0, false, colour_state },
+        { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "WORK-UNITS", 2, "work_units", cell_count, SCOLS_FL_RIGHT, false, NULL },
 };
 
 static const Column limit_columns[] = {
-        { "CGROUP", 0, "name", cell_text, 0, false },
-        { "KNOB", 1, "knob", cell_text, 0, false },
-        { "VALUE", 1, "value", cell_text, SCOLS_FL_TRUNC, false },
+        { "CGROUP", 0, "name", cell_text, 0, false, NULL },
+        { "KNOB", 1, "knob", cell_text, 0, false, NULL },
+        { "VALUE", 1, "value", cell_text, SCOLS_FL_TRUNC, false, NULL },
 };
 
 static guint count_workers(JsonArray *cgroups) {
@@ -111,17 +114,17 @@ void print_state(FILE *out, JsonObject *state, bool limits, bool legend) {
 /* ---- topology ---- */
 
 static const Column llc_columns[] = {
-        { "LLC", 0, "index", cell_count, SCOLS_FL_RIGHT, false },
-        { "CPUS", 0, "cpus", cell_text, SCOLS_FL_TRUNC, false },
-        { "NODE", 0, "numa_node", cell_count, SCOLS_FL_RIGHT, false },
-        { "SIZE", 0, "size_kib", cell_kib, SCOLS_FL_RIGHT, true },
+        { "LLC", 0, "index", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "CPUS", 0, "cpus", cell_text, SCOLS_FL_TRUNC, false, NULL },
+        { "NODE", 0, "numa_node", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "SIZE", 0, "size_kib", cell_kib, SCOLS_FL_RIGHT, true, NULL },
 };
 
 static const Column node_columns[] = {
-        { "NODE", 0, "id", cell_count, SCOLS_FL_RIGHT, false },
-        { "CPUS", 0, "cpus", cell_text, SCOLS_FL_TRUNC, false },
-        { "MEMORY", 0, "total_kib", cell_kib, SCOLS_FL_RIGHT, true },
-        { "DISTANCES", 0, "distances", cell_list, 0, true },
+        { "NODE", 0, "id", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "CPUS", 0, "cpus", cell_text, SCOLS_FL_TRUNC, false, NULL },
+        { "MEMORY", 0, "total_kib", cell_kib, SCOLS_FL_RIGHT, true, NULL },
+        { "DISTANCES", 0, "distances", cell_list, 0, true, NULL },
 };
 
 /* Copies of the nodes, each with its row of the distance matrix. */
@@ -157,14 +160,16 @@ void print_topology(FILE *out, JsonObject *topology, bool legend) {
 /* ---- what was made, or would be ---- */
 
 static const Column result_columns[] = {
-        { "CGROUP", 0, "name", cell_text, 0, false },
-        { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false },
-        { "WORK", 1, "work_type", cell_text, 0, false },
-        { "WORKERS", 1, "workers", cell_count, SCOLS_FL_RIGHT, false },
-        { "PIDS", 1, "pids", cell_ranges, SCOLS_FL_TRUNC, true },
-        { "CPUS", 1, "cpus", cell_text, SCOLS_FL_TRUNC, true },
-        { "PLACEMENT", 1, "placement", cell_text, 0, true },
-        { "PATH", 0, "path", cell_text, SCOLS_FL_TRUNC, true },
+        { "CGROUP", 0, "name", cell_text, 0, false, NULL },
+        { "CPUSET", 0, "cpuset", cell_text, SCOLS_FL_TRUNC, false, NULL },
+        { "WORK", 1, "work_type", cell_text, 0, false, NULL },
+        { "WORKERS", 1, "workers", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "PCOMM", 1, "pcomm", cell_text, 0, true, NULL },
+        { "PIDS", 1, "pids", cell_ranges, SCOLS_FL_TRUNC, true, NULL },
+        { "TIDS", 1, "tids", cell_ranges, SCOLS_FL_TRUNC, true, NULL },
+        { "CPUS", 1, "cpus", cell_text, SCOLS_FL_TRUNC, true, NULL },
+        { "PLACEMENT", 1, "placement", cell_text, 0, true, NULL },
+        { "PATH", 0, "path", cell_text, SCOLS_FL_TRUNC, true, NULL },
 };
 
 void print_results(FILE *out, JsonArray *cgroups, bool legend) {
@@ -173,24 +178,42 @@ void print_results(FILE *out, JsonArray *cgroups, bool legend) {
         table_print(out, &table, cgroups);
 }
 
-/* Of a whole action: what it does to the path. */
+/* "2 x PipeIo on CPUs 0-3, 1 x Bursty" */
+static char *works_text(JsonArray *works) {
+        g_autoptr(GString) text = g_string_new(NULL);
+
+        for (guint i = 0; i < array_length(works); i++) {
+                JsonObject *work = node_object(json_array_get_element(works, i));
+                const char *type = member_text(work, "work_type"), *cpus = member_text(work, "cpus");
+
+                g_string_append_printf(text, "%s%" PRIu64 " x %s", i ? ", " : "",
+                                       member_count(work, "workers"), type ?: "?");
+                if (cpus && *cpus)
+                        g_string_append_printf(text, " on CPUs %s", cpus);
+        }
+        return g_strdup(text->str);
+}
+
+/* Of a whole action: what it does to the path, or to all workers. */
 static char *cell_effect(JsonNode *node) {
         JsonObject *action = node_object(node);
-        const char *type = member_text(action, "work_type"), *cpus = member_text(action, "cpus");
-        const char *value = member_text(action, "value");
+        JsonArray *works = member_array(action, "works");
+        const char *value = member_text(action, "value"), *pcomm = member_text(action, "pcomm");
+        g_autofree char *text = works_text(works);
 
-        if (type && cpus && *cpus)
-                return g_strdup_printf("%" PRIu64 " x %s on CPUs %s", member_count(action, "workers"), type,
-                                       cpus);
-        if (type)
-                return g_strdup_printf("%" PRIu64 " x %s", member_count(action, "workers"), type);
-        return value && !*value ? g_strdup("\"\"") : cell_text(member_at(action, "value"));
+        if (works && pcomm)
+                return g_strdup_printf("threads of %s: %s", pcomm, text);
+        if (works)
+                return g_steal_pointer(&text);
+        if (value && !*value)
+                return g_strdup("\"\"");
+        return cell_text(member_at(action, value ? "value" : "phase"));
 }
 
 static const Column action_columns[] = {
-        { "ACTION", 0, "action", cell_text, 0, false },
-        { "PATH", 0, "path", cell_text, 0, false },
-        { "EFFECT", 0, "", cell_effect, 0, true },
+        { "ACTION", 0, "action", cell_text, 0, false, NULL },
+        { "PATH", 0, "path", cell_text, 0, false, NULL },
+        { "EFFECT", 0, "", cell_effect, 0, true, NULL },
 };
 
 void print_plan(FILE *out, JsonArray *cgroups) {

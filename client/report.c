@@ -8,19 +8,22 @@
 #include <inttypes.h>
 
 static const Column report_columns[] = {
-        { "CGROUP", 0, "name", cell_text, 0, false },
-        { "WORK", 1, "work_type", cell_text, 0, false },
-        { "PID", 2, "tid", cell_count, SCOLS_FL_RIGHT, false },
-        { "RESULT", 2, "", cell_result, 0, false },
-        { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false },
-        { "WORK-UNITS", 2, "work_units", cell_count, SCOLS_FL_RIGHT, false },
-        { "WALL", 2, "wall_time_ns", cell_duration, SCOLS_FL_RIGHT, false },
-        { "CPU", 2, "cpu_time_ns", cell_duration, SCOLS_FL_RIGHT, false },
-        { "RUN-DELAY", 2, "schedstat_run_delay_ns", cell_duration, SCOLS_FL_RIGHT, false },
-        { "MIGRATIONS", 2, "migration_count", cell_count, SCOLS_FL_RIGHT, false },
-        { "CPUS", 2, "cpus_used", cell_text, SCOLS_FL_TRUNC, false },
-        { "WAKE-P50", 2, "wake_latency_ns.p50", cell_duration, SCOLS_FL_RIGHT, true },
-        { "WAKE-P99", 2, "wake_latency_ns.p99", cell_duration, SCOLS_FL_RIGHT, true },
+        { "CGROUP", 0, "name", cell_text, 0, false, NULL },
+        { "WORK", 1, "work_type", cell_text, 0, false, NULL },
+        { "PCOMM", 1, "pcomm", cell_text, 0, true, NULL },
+        { "LEADER", 1, "leader_pid", cell_count, SCOLS_FL_RIGHT, true, NULL },
+        { "PID", 2, "tid", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "RESULT", 2, "", cell_result, 0, false, colour_result },
+        { "ITERATIONS", 2, "iterations", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "WORK-UNITS", 2, "work_units", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "WALL", 2, "wall_time_ns", cell_duration, SCOLS_FL_RIGHT, false, NULL },
+        { "CPU", 2, "cpu_time_ns", cell_duration, SCOLS_FL_RIGHT, false, NULL },
+        { "RUN-DELAY", 2, "schedstat_run_delay_ns", cell_duration, SCOLS_FL_RIGHT, false, NULL },
+        { "MIGRATIONS", 2, "migration_count", cell_count, SCOLS_FL_RIGHT, false, NULL },
+        { "CPUS", 2, "cpus_used", cell_text, SCOLS_FL_TRUNC, false, NULL },
+        { "WAKE-P50", 2, "wake_latency_ns.p50", cell_duration, SCOLS_FL_RIGHT, true, NULL },
+        { "WAKE-P99", 2, "wake_latency_ns.p99", cell_duration, SCOLS_FL_RIGHT, true, NULL },
+        { "PHASES", 2, "phase_slices", cell_length, SCOLS_FL_RIGHT, true, NULL },
 };
 
 static void print_summary(FILE *out, JsonObject *summary) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "table.h"
 
+#include "colour.h"
 #include "members.h"
 
 #include <unistd.h>
@@ -28,6 +29,14 @@ static char *cell_of(JsonNode *element, const Column *column) {
         return column->format(node);
 }
 
+static void set_colour(struct libscols_line *line, size_t i, const Column *column, JsonNode *element) {
+        const char *colour =
+                column->colour && node_object(element) ? column->colour(node_object(element)) : NULL;
+
+        if (colour)
+                scols_cell_set_color(scols_line_get_cell(line, i), colour);
+}
+
 static void add_row(Walk *w, unsigned depth) {
         struct libscols_line *line = check_memory(scols_table_new_line(w->scols, NULL));
 
@@ -42,6 +51,7 @@ static void add_row(Walk *w, unsigned depth) {
                         continue;
                 w->filled[i] = true;
                 scols_line_refer_data(line, i, cell); /* takes it */
+                set_colour(line, i, column, w->elements[column->depth]);
         }
         for (unsigned i = 0; i <= depth; i++)
                 w->shown[i] = true;
@@ -92,15 +102,16 @@ static GString *render(ScolsTable *scols, int force, size_t *ret_width) {
 /* Lists are cut to fit a terminal, names are not. And none is cut in vain: where that is not enough, lines
  * wrap whole. */
 static GString *render_for(FILE *out, ScolsTable *scols) {
-        g_autoptr(GString) cut = NULL;
+        int force = SCOLS_TERMFORCE_NEVER;
         size_t width;
 
-        if (!isatty(fileno(out)))
-                return render(scols, SCOLS_TERMFORCE_NEVER, &width);
-        cut = render(scols, SCOLS_TERMFORCE_ALWAYS, &width);
-        if (width <= scols_table_get_termwidth(scols))
-                return g_steal_pointer(&cut);
-        return render(scols, SCOLS_TERMFORCE_NEVER, &width);
+        if (isatty(fileno(out))) {
+                g_string_free(render(scols, SCOLS_TERMFORCE_ALWAYS, &width), TRUE);
+                if (width <= scols_table_get_termwidth(scols))
+                        force = SCOLS_TERMFORCE_ALWAYS;
+        }
+        scols_table_enable_colors(scols, colour_wanted(out)); /* from here on: they have no width */
+        return render(scols, force, &width);
 }
 
 void table_print(FILE *out, const Table *table, JsonArray *elements) {

@@ -20,8 +20,9 @@ typedef struct Column {
         unsigned depth;  /* 0: of the outermost elements */
         const char *key; /* path for member_at(), "" for the element itself */
         CellFormat format;
-        int flags;     /* SCOLS_FL_* */
-        bool optional; /* left out when it has no value in any row */
+        int flags;                                  /* SCOLS_FL_* */
+        bool optional;                              /* left out when it has no value in any row */
+        const char *(*colour)(JsonObject *element); /* NULL, or a colour where colours are wanted */
 } Column;
 
 typedef struct Table {

@@ -20,9 +20,9 @@ static bool legend(const Invocation *i) {
 /* ---- making cgroups ---- */
 
 static int append_setup_options(sd_bus_message *m, const Invocation *i) {
-        return sd_bus_message_append(m, "a{sv}", 2, "target", "s",
-                                     invocation_has(i, OPTION_BACKDROP) ? "backdrop" : "step", "dry_run", "b",
-                                     (int)invocation_has(i, OPTION_DRY_RUN));
+        g_autoptr(JsonObject) call = invocation_setup_options(i);
+
+        return bus_json_append_object(m, call);
 }
 
 static KtctlExit print_made(const Invocation *i, JsonNode *answer, JsonArray *cgroups) {

@@ -11,3 +11,6 @@ int verb_topology(const Invocation *i);
 int verb_end_step(const Invocation *i);
 int verb_teardown(const Invocation *i);
 int verb_version(const Invocation *i);
+
+/* Until SIGINT, SIGTERM, --count or the end of the bus. */
+int verb_monitor(const Invocation *i);

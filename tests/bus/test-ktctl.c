@@ -111,6 +111,25 @@ static void test_options_reach_the_worker(G_GNUC_UNUSED void **state) {
         assert_string_equal(fields[16], "7"); /* nice, proc(5) */
 }
 
+static void test_whole_groups(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(&(FixtureOptions){ .topology = "numa:2 l3:1 core:2 pu:2" });
+        JsonNode *r = ktctl_json(f, DONE,
+                                 "add-cgroup foo --nice 3 --work "
+                                 "work_type=Bursty,workers=2,affinity=cpus:0,2,params.burst_duration=1ms "
+                                 "--work comm=other,workers_pct=0.25 --dry-run");
+
+        assert_int_equal(length_at(state_of(f), "cgroups"), 0);
+        assert_string_equal(text_at(r, "works.0.work_type"), "Bursty");
+        assert_int_equal(number_at(r, "works.0.workers"), 2);
+        assert_string_equal(text_at(r, "works.0.cpus"), "0,2");
+        assert_string_equal(text_at(r, "works.1.work_type"), "SpinWait");
+        assert_int_equal(number_at(r, "works.1.workers"), 2); /* of 7 usable CPUs */
+        r = ktctl_json(f, DONE, "add-cgroup foo --work comm=kt-test,nice=7,workers=1");
+        g_autofree char *path = g_strdup_printf("/proc/%d/comm", pid_at(r, "works.0.pids.0")), *comm = NULL;
+        assert_true(g_file_get_contents(path, &comm, NULL, NULL));
+        assert_string_equal(comm, "kt-test\n");
+}
+
 static void test_json(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(&(FixtureOptions){ .topology = "numa:2 l3:1 core:2 pu:2" });
         JsonNode *r;
@@ -198,6 +217,11 @@ static void test_failures(G_GNUC_UNUSED void **state) {
                 { "add-cgruop x", USAGE, "did you mean 'add-cgroup'?" },
                 { "add-cgroup x --worker 2", USAGE, "did you mean --workers?" },
                 { "add-cgroup x --workers two", FAILED, "works[0].workers: " },
+                { "add-cgroup x --work wrokers=2", USAGE, "did you mean 'workers'?" },
+                { "add-cgroup x --work params.n=2", FAILED, "works[0].params" },
+                { "add-cgroup x --workers-per-cgroup 0", FAILED, "workers_per_cgroup" },
+                { "apply %D", FAILED, "Is a directory" },
+                { "apply /dev/null", FAILED, "line 1, column 1: empty document" },
                 { "add-cgroup ../x", FAILED, "[InvalidDefinition]" },
                 { "add-cgroup x --affinity nowhere", FAILED, "[InvalidDefinition]" },
                 { "--scenario other status", FAILED, "no scenario 'other'" },
@@ -213,6 +237,24 @@ static void test_failures(G_GNUC_UNUSED void **state) {
                 assert_string_equal(run.output, "");
         }
         assert_int_equal(length_at(state_of(f), "cgroups"), 0);
+}
+
+/* Of every layer that reads a document: its tokens, its structure, its meaning. */
+static void test_places_in_documents(G_GNUC_UNUSED void **state) {
+        static const struct {
+                const char *document, *place;
+        } rows[] = {
+                { "{'cgroups': [\n  {'name': 'a', 'cpu': {'quota_us': 050}}]}", "line 2, column 37" },
+                { "{'cgroups': [\n\n  {'name': 'a' 'cpu': {}}]}", ":3:" },
+                { "{'cgroups': [{'name': 'a',\n 'memory': {'max': '256X'}}]}", "cgroups[0].memory.max: " },
+        };
+        Fixture *f = fixture_start(NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                write_document(f, rows[i].document);
+                g_auto(Run) run = ktctl(f, "apply %D/document.json");
+                assert_run(&run, FAILED, "", rows[i].place);
+        }
 }
 
 static void test_failure_as_json(G_GNUC_UNUSED void **state) {
@@ -246,6 +288,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_from_add_to_teardown, fixture_teardown),
                 cmocka_unit_test_teardown(test_options_reach_the_worker, fixture_teardown),
+                cmocka_unit_test_teardown(test_whole_groups, fixture_teardown),
                 cmocka_unit_test_teardown(test_json, fixture_teardown),
                 cmocka_unit_test_teardown(test_topology_table, fixture_teardown),
                 cmocka_unit_test_teardown(test_apply, fixture_teardown),
@@ -253,6 +296,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_dry_run_prints_the_plan, fixture_teardown),
                 cmocka_unit_test_teardown(test_report_file, fixture_teardown),
                 cmocka_unit_test_teardown(test_failures, fixture_teardown),
+                cmocka_unit_test_teardown(test_places_in_documents, fixture_teardown),
                 cmocka_unit_test_teardown(test_failure_as_json, fixture_teardown),
                 cmocka_unit_test_teardown(test_unreachable, fixture_teardown),
                 cmocka_unit_test_teardown(test_incomplete, fixture_teardown),
