@@ -9,6 +9,7 @@
 #include "../common/memfd.h"
 #include "../model/json-text.h"
 #include "../run/report.h"
+#include "bus-argument.h"
 #include "bus-error.h"
 #include "bus-json.h"
 #include "names.h"
@@ -23,30 +24,8 @@ struct ScenarioObject {
                 *announce; /* PropertiesChanged goes out once a turn of the loop, however much happened */
 };
 
-/* ---- arguments ---- */
-
-/* The next argument as a value tree. A message that has no such form is the caller's error. */
-static JsonNode *read_argument(sd_bus_message *call, const char *name, GError **error) {
-        g_autofree char *path = NULL;
-        JsonNode *node = NULL;
-        int r = bus_json_read(call, &node, &path);
-
-        if (r >= 0)
-                return node;
-        const char *dot = path && path[0] != '[' ? "." : "";
-        if (r == -ENOTUNIQ)
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "%s%s%s: the key is given twice",
-                            name, dot, path);
-        else
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
-                            "%s%s%s: only text, numbers, booleans, lists and dictionaries with text keys "
-                            "have a meaning here, nested at most 16 deep",
-                            name, dot, path ?: "");
-        return NULL;
-}
-
 static bool read_options(sd_bus_message *call, ApplyOptions *ret, GError **error) {
-        g_autoptr(JsonNode) node = read_argument(call, "options", error);
+        g_autoptr(JsonNode) node = bus_argument_read(call, "options", error);
 
         return node && decode_apply_options(node, ret, error);
 }
@@ -138,7 +117,7 @@ static int submit_definitions(ScenarioObject *o, sd_bus_message *call, GPtrArray
 static int add_cgroup_def(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
         ScenarioObject *o = userdata;
         g_autoptr(GError) error = NULL;
-        g_autoptr(JsonNode) node = read_argument(call, "definition", &error);
+        g_autoptr(JsonNode) node = bus_argument_read(call, "definition", &error);
         ApplyOptions options;
         CgroupDef *def = NULL;
         GPtrArray *defs;
@@ -160,7 +139,7 @@ static int add_cgroup_def(sd_bus_message *call, void *userdata, sd_bus_error *re
 static int apply_setup(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
         ScenarioObject *o = userdata;
         g_autoptr(GError) error = NULL;
-        g_autoptr(JsonNode) node = read_argument(call, "definitions", &error);
+        g_autoptr(JsonNode) node = bus_argument_read(call, "definitions", &error);
         g_autoptr(GPtrArray) defs = NULL;
         ApplyOptions options;
 
@@ -209,7 +188,7 @@ static int apply_json(sd_bus_message *call, void *userdata, sd_bus_error *ret_er
 static int end_step(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
         ScenarioObject *o = userdata;
         g_autoptr(GError) error = NULL;
-        g_autoptr(JsonNode) options = read_argument(call, "options", &error);
+        g_autoptr(JsonNode) options = bus_argument_read(call, "options", &error);
 
         service_touch(o->service);
         if (!options || !decode_no_options(options, &error))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../common/error.h"
+#include "../topology/spec-text.h"
 
 enum { DEPTH_MAX = 16 };
 
@@ -32,6 +33,14 @@ static bool lex_code_unit(Lexer *l, unsigned *ret) {
         return true;
 }
 
+/* sd-bus carries no noncharacters (utf8_is_valid() in systemd's utf8.c): text with one could come in by an
+ * escape, but nothing that quotes it, not even the refusal, could be sent. */
+static bool check_character(Lexer *l, gunichar c) {
+        if ((c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef))
+                return lexer_fail(l, "a Unicode noncharacter, which D-Bus does not carry");
+        return true;
+}
+
 /* Characters beyond U+FFFF are written as a pair; json-glib would make text that is no UTF-8 of a half one.
  */
 static bool lex_unicode(Lexer *l) {
@@ -42,13 +51,15 @@ static bool lex_unicode(Lexer *l) {
         if (unit == 0)
                 return lexer_fail(l, "text must not contain NUL (\\u0000)");
         if (unit < 0xd800 || unit > 0xdfff)
-                return true;
+                return check_character(l, unit);
         if (unit > 0xdbff || l->end - l->at < 2 || memcmp(l->at, "\\u", 2) != 0)
                 return lexer_fail(l, "half of a surrogate pair");
         l->at += 2;
         if (!lex_code_unit(l, &low))
                 return false;
-        return (low >= 0xdc00 && low <= 0xdfff) || lexer_fail(l, "half of a surrogate pair");
+        if (low < 0xdc00 || low > 0xdfff)
+                return lexer_fail(l, "half of a surrogate pair");
+        return check_character(l, 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
 }
 
 static bool lex_escape(Lexer *l) {
@@ -57,10 +68,27 @@ static bool lex_escape(Lexer *l) {
         return *l->at++ != 'u' || lex_unicode(l);
 }
 
+static bool lex_utf8(Lexer *l) {
+        gunichar c = g_utf8_get_char_validated(l->at, l->end - l->at);
+
+        if ((gint32)c < 0)
+                return lexer_fail(l, "text that is not UTF-8");
+        if (!check_character(l, c))
+                return false;
+        l->at = g_utf8_next_char(l->at);
+        return true;
+}
+
 static bool lex_string(Lexer *l) {
         l->at++;
         while (l->at < l->end) {
-                char c = *l->at++;
+                char c = *l->at;
+                if ((unsigned char)c >= 0x80) {
+                        if (!lex_utf8(l))
+                                return false;
+                        continue;
+                }
+                l->at++;
                 if (c == '"')
                         return true;
                 if ((unsigned char)c < ' ') {
@@ -213,13 +241,16 @@ JsonNode *json_text_parse(const char *text, size_t size, GError **error) {
         parsed = json_parser_load_from_data(parser, text, (gssize)size, &why);
         duplicate = duplicates.first;
         if (!parsed) {
-                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "JSON document: %s", why->message);
+                /* json-glib quotes the first bytes of a token, be it half a character. */
+                g_autofree char *reason = g_utf8_make_valid(why->message, -1);
+                g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION, "JSON document: %s", reason);
                 return NULL;
         }
         if (duplicate) {
+                g_autofree char *shown = spec_excerpt(duplicate);
                 g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
                             "JSON document: the key '%s' stands twice in one object; remove one of them",
-                            duplicate);
+                            shown);
                 return NULL;
         }
         return json_node_copy(json_parser_get_root(parser));

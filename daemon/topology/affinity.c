@@ -178,7 +178,7 @@ static bool check_pool(const Request *r, hwloc_const_bitmap_t pool, GError **err
         hwloc_bitmap_andnot(missing, pool, r->topology->cpus);
         if (hwloc_bitmap_iszero(missing))
                 return true;
-        text = cpulist_format(missing);
+        text = cpulist_excerpt(missing);
         return refuse(
                 r, error,
                 "CPUs %s of its pool do not exist here, so some workers could not run; leave them out or "
@@ -188,7 +188,7 @@ static bool check_pool(const Request *r, hwloc_const_bitmap_t pool, GError **err
 
 static bool resolve_random(const Request *r, ResolvedAffinity *ret, GError **error) {
         hwloc_const_bitmap_t from = r->spec->cpus ?: r->topology->cpus;
-        g_autofree char *cpuset = show_cpuset(r->cpuset), *list = cpulist_format(from);
+        g_autofree char *cpuset = show_cpuset(r->cpuset), *list = cpulist_excerpt(from);
 
         if (r->spec->count == 0)
                 return refuse(r, error, "the count is 0; draw at least one CPU or use 'inherit'");

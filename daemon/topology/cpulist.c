@@ -83,3 +83,8 @@ char *cpulist_format(hwloc_const_bitmap_t set) {
         free(text);
         return copy;
 }
+
+char *cpulist_excerpt(hwloc_const_bitmap_t set) {
+        g_autofree char *text = cpulist_format(set);
+        return spec_excerpt(text);
+}

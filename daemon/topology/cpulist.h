@@ -21,3 +21,5 @@ bool cpulist_parse(const char *text, hwloc_bitmap_t ret, GError **error);
 
 /* The shortest such text, "" for the empty set; g_free() it. */
 char *cpulist_format(hwloc_const_bitmap_t set);
+/* The same as it may stand in a message, cut like spec_excerpt(): a caller's list may be very long. */
+char *cpulist_excerpt(hwloc_const_bitmap_t set);

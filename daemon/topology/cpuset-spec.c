@@ -246,7 +246,7 @@ static bool validate_cpus(const CpusetSpec *spec, const Topology *t, GError **er
         hwloc_bitmap_andnot(missing, spec->cpus, t->cpus);
         if (hwloc_bitmap_iszero(missing))
                 return true;
-        text = cpulist_format(missing);
+        text = cpulist_excerpt(missing);
         return refuse(spec, error,
                       "CPUs %s are not in the physical CPU set of this machine; its highest CPU is %d; use "
                       "CPUs of %s",

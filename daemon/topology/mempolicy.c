@@ -196,7 +196,7 @@ static bool check_existence(const MemPolicy *policy, const Topology *t, const ch
         hwloc_bitmap_andnot(missing, policy->nodes, t->node_ids);
         if (hwloc_bitmap_iszero(missing))
                 return true;
-        theirs = cpulist_format(missing);
+        theirs = cpulist_excerpt(missing);
         known = cpulist_format(t->node_ids);
         g_set_error(
                 error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
@@ -223,7 +223,7 @@ static bool check_coverage(const MemPolicy *policy, hwloc_const_bitmap_t cpuset,
         hwloc_bitmap_andnot(uncovered, policy->nodes, covered);
         if (hwloc_bitmap_iszero(uncovered))
                 return true;
-        theirs = cpulist_format(uncovered);
+        theirs = cpulist_excerpt(uncovered);
         ours = cpulist_format(covered);
         g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
                     "cgroup '%s': mem_policy '%s' uses NUMA nodes [%s], which its cpuset does not cover; it "
@@ -245,7 +245,7 @@ bool mempolicy_check(const MemPolicy *policy, unsigned flags, hwloc_const_bitmap
 
 bool nodelist_validate(hwloc_const_bitmap_t nodes, const Topology *t, GError **error) {
         g_auto(hwloc_bitmap_t) missing = bitmap_new();
-        g_autofree char *known = cpulist_format(t->node_ids), *text = cpulist_format(nodes), *theirs = NULL;
+        g_autofree char *known = cpulist_format(t->node_ids), *text = cpulist_excerpt(nodes), *theirs = NULL;
 
         if (hwloc_bitmap_iszero(nodes)) {
                 g_set_error(
@@ -258,7 +258,7 @@ bool nodelist_validate(hwloc_const_bitmap_t nodes, const Topology *t, GError **e
         hwloc_bitmap_andnot(missing, nodes, t->node_ids);
         if (hwloc_bitmap_iszero(missing))
                 return true;
-        theirs = cpulist_format(missing);
+        theirs = cpulist_excerpt(missing);
         g_set_error(error, KT_ERROR, KT_ERROR_INVALID_DEFINITION,
                     "cpuset_mems '%s': NUMA nodes %s do not exist on this host; it has %s; use some of these",
                     text, theirs, known);

@@ -44,6 +44,7 @@ static void accepted(void **state G_GNUC_UNUSED) {
 }
 
 #define AT(line, column, text) "JSON document, line " #line ", column " #column ": " text
+#define NONCHARACTER           "a Unicode noncharacter, which D-Bus does not carry"
 
 /* Faults of the text; the message is exact. */
 static const struct {
@@ -93,6 +94,14 @@ static const struct {
         { TEXT("[\"\\ud800\\n\"]"), AT(1, 9, "half of a surrogate pair") },
         { TEXT("[\"\\ud800\\u0041\"]"), AT(1, 15, "half of a surrogate pair") },
         { TEXT("[\"\\ude00\\ud83d\"]"), AT(1, 9, "half of a surrogate pair") },
+        { TEXT("[\"\xff\"]"), AT(1, 3, "text that is not UTF-8") },
+        { TEXT("[\"\xc3\"]"), AT(1, 3, "text that is not UTF-8") },
+        /* noncharacters: sd-bus could not send a message that quotes them */
+        { TEXT("[\"\\ufffe\"]"), AT(1, 9, NONCHARACTER) },
+        { TEXT("[\"\\ufdd0\"]"), AT(1, 9, NONCHARACTER) },
+        { TEXT("[\"\\ufdef\"]"), AT(1, 9, NONCHARACTER) },
+        { TEXT("[\"\\udbff\\udfff\"]"), AT(1, 15, NONCHARACTER) },
+        { TEXT("[\"\xef\xbf\xbf\"]"), AT(1, 3, NONCHARACTER) },
         /* words */
         { TEXT("[TRUE]"), AT(1, 2, "unexpected character") },
         { TEXT("[nul]"), AT(1, 2, "unexpected character") },
@@ -159,8 +168,6 @@ static void misplaced(void **state G_GNUC_UNUSED) {
                 { TEXT("[1-2]") },
                 { TEXT(":") },
                 { TEXT(",") },
-                { TEXT("[\"\xff\"]") },
-                { TEXT("[\"\xc3\"]") },
                 { TEXT("{\"a\":1 \"b\":2}") },
         };
 
@@ -170,6 +177,20 @@ static void misplaced(void **state G_GNUC_UNUSED) {
                 if (node || !error)
                         fail_msg("accepted: %s", cases[i].text);
                 assert_invalid(error, "JSON document: ");
+        }
+}
+
+/* What a message quotes of the text is text again, wherever it was cut; sd-bus would not send it otherwise.
+ */
+static void quotes_are_text(void **state G_GNUC_UNUSED) {
+        for (unsigned length = 0; length < 200; length++) {
+                g_autofree char *ascii = g_strnfill(length, 'x');
+                g_autofree char *document =
+                        g_strdup_printf("{\"%s\u0444\u0444\": \"%s\u0444\u0444\": 1}", ascii, ascii);
+                g_autoptr(GError) error = NULL;
+                g_autoptr(JsonNode) node = json_text_parse(document, strlen(document), &error);
+                assert_null(node);
+                assert_true(g_utf8_validate(error->message, -1, NULL));
         }
 }
 
@@ -187,10 +208,8 @@ static void size_counts(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(accepted),
-                cmocka_unit_test(refused),
-                cmocka_unit_test(misplaced),
-                cmocka_unit_test(size_counts),
+                cmocka_unit_test(accepted),        cmocka_unit_test(refused),     cmocka_unit_test(misplaced),
+                cmocka_unit_test(quotes_are_text), cmocka_unit_test(size_counts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
