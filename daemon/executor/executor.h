@@ -55,5 +55,6 @@ int executor_wait(Executor *e, int fd, short events, uint64_t deadline_ns);
 /* The daemon's proof that things move. */
 void executor_beat(Executor *e);
 
-/* Sends one message; waits for room, but not for a daemon that is gone. fd may be -1. 0 or -ECANCELED. */
+/* Sends one message; waits for room, but not for a daemon that is gone. fd may be -1. 0 or -ECANCELED; with a
+ * descriptor also what the kernel lacks to pass it on, and then nothing was sent. */
 int executor_send(Executor *e, const void *message, size_t size, int fd);

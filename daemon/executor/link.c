@@ -35,12 +35,19 @@ static void wait_for_room(Executor *e) {
                 e->quit = true;
 }
 
+/* What may stand in the way of a descriptor, and of this one only (unix(7)). */
+static bool is_shortage(int error) {
+        return error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM;
+}
+
 int executor_send(Executor *e, const void *message, size_t size, int fd) {
         while (!e->quit) {
                 if (send_now(e->socket, message, size, fd) >= 0)
                         return 0;
                 if (errno == EAGAIN)
                         wait_for_room(e);
+                else if (fd >= 0 && is_shortage(errno))
+                        return -errno;
                 else if (errno != EINTR)
                         e->quit = true; /* EPIPE, ECONNRESET: nobody there */
         }

@@ -194,7 +194,9 @@ static const char *check_plan(const Plan *plan, WireFailure *failure) {
         return wrong;
 }
 
+/* What is wrong, with errno set where the kernel says so and 0 where the plan is. */
 static const char *map_plan(Plan *plan, int fd) {
+        errno = 0;
         int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
         struct stat st;
 
@@ -214,14 +216,14 @@ static const char *map_plan(Plan *plan, int fd) {
 
 int plan_open(Plan *plan, int fd, uint32_t serial, WireFailure *failure) {
         Plan opened = { .serial = serial };
-        const char *wrong = map_plan(&opened, fd);
+        const char *wrong = map_plan(&opened, fd), *why = wrong && errno ? strerrorname_np(errno) : NULL;
 
         if (!wrong)
                 wrong = check_plan(&opened, failure);
         if (wrong) {
                 plan_close(&opened);
                 failure->error = EBADMSG;
-                snprintf(failure->detail, sizeof failure->detail, "%s", wrong);
+                snprintf(failure->detail, sizeof failure->detail, "%s%s%s", wrong, why ? ": " : "", why ?: "");
                 return -EBADMSG;
         }
         *plan = opened;

@@ -206,9 +206,11 @@ static int announce(Spawn *s) {
 
         madvise(s->group->arena, s->group->arena_size, MADV_DONTFORK);
         int r = executor_send(s->e, &message, sizeof message, s->group->arena_fd);
+        if (r < 0)
+                return r;
         close_fd(&s->group->arena_fd);
         s->group->announced = true;
-        return r;
+        return 0;
 }
 
 static int spawn(Spawn *s) {

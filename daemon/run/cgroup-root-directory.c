@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <linux/magic.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
@@ -177,6 +178,31 @@ static int on_child_exit(G_GNUC_UNUSED sd_event_source *source, const siginfo_t 
         return 0;
 }
 
+/* An executor and its daemon that were both killed have left theirs. Where somebody still lives, it is for
+ * the executor to find the names taken. */
+static void remove_remains(const char *path) {
+        g_autofree char *events = g_build_filename(path, "cgroup.events", NULL);
+        g_auto(AutoFd) fd = open(events, O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0 && !populated(fd))
+                remove_tree(path);
+}
+
+/* Nobody would be told of its end: it has just begun, and goes before it has done much. */
+static void take_back(const Child *c, pid_t pid) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        remove_remains(c->path);
+}
+
+/* Of a process that somebody traces the pidfd tells the end before its parent may wait for it: sd-event looks
+ * in vain then, and one look is all that a one-shot source has. Only a source that is switched on, not one that
+ * stays on, is entered into epoll anew. */
+static void keep_watching(sd_event_source *source) {
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        sd_event_source_set_enabled(source, SD_EVENT_ON);
+}
+
 /* Starts an executor for the child's scenario and waits for its end. */
 static int watch(Child *c, int fd) {
         pid_t pid;
@@ -186,18 +212,10 @@ static int watch(Child *c, int fd) {
                 return r;
         r = sd_event_add_child(c->owner->event, &c->source, pid, WEXITED, on_child_exit, c);
         if (r < 0)
-                kill(pid, SIGKILL);
+                take_back(c, pid);
+        else
+                keep_watching(c->source);
         return r;
-}
-
-/* An executor and its daemon that were both killed have left theirs. Where somebody still lives, it is for
- * the executor to find the names taken. */
-static void remove_remains(const char *path) {
-        g_autofree char *events = g_build_filename(path, "cgroup.events", NULL);
-        g_auto(AutoFd) fd = open(events, O_RDONLY | O_CLOEXEC);
-
-        if (fd >= 0 && !populated(fd))
-                remove_tree(path);
 }
 
 static int directory_start(CgroupRoot *root, const char *scenario, int fd, ExecutorGone gone, void *userdata,

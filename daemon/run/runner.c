@@ -290,7 +290,7 @@ static void on_note(void *userdata, const WireNote *note) {
         if (!action)
                 return;
         g_ptr_array_add(r->current->warnings, describe_note(r, action, &note->failure));
-        if (action->kind == ACTION_RMDIR)
+        if (action->kind == ACTION_RMDIR || action->kind == ACTION_MKDIR)
                 g_hash_table_add(r->current->stayed, g_strdup(action->cgroup));
 }
 
@@ -305,9 +305,34 @@ static void append_undo_failures(const Operation *op, GError *error) {
         error->message = g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+/* A cgroup that the undo could not remove is the scenario's, so that its name is known to be taken and the next
+ * end tries again. */
+static void keep_remains(Runner *r) {
+        const Operation *op = r->current;
+
+        for (guint i = 0; i < op->plan->cgroups->len;) {
+                CgroupState *c = op->plan->cgroups->pdata[i];
+                if (!g_hash_table_contains(op->stayed, c->name)) {
+                        i++;
+                        continue;
+                }
+                g_ptr_array_add(r->scenario->cgroups, g_ptr_array_steal_index(op->plan->cgroups, i));
+                emit_cgroup(r, r->events->cgroup_added, op->root, c);
+        }
+}
+
+static GError *explain_done(const Runner *r, const WireDone *done) {
+        const PlanAction *action = action_at(r, done->serial, done->failure.action);
+
+        if (action && done->failure.error != EBADMSG)
+                return explain_failure(action, r->current->root, &done->failure);
+        return g_error_new(KT_ERROR, KT_ERROR_KERNEL_REFUSED,
+                           "the executor could not read the plan, so nothing was done: %s",
+                           done->failure.detail);
+}
+
 static void on_done(void *userdata, const WireDone *done) {
         Runner *r = userdata;
-        const PlanAction *action;
         GError *error;
 
         if (!r->current || r->current->serial != done->serial)
@@ -317,13 +342,11 @@ static void on_done(void *userdata, const WireDone *done) {
                 succeed_current(r);
                 return;
         }
-        action = action_at(r, done->serial, done->failure.action);
-        error = action ? explain_failure(action, r->current->root, &done->failure)
-                       : g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
-                                     "the executor refused the plan: %s (%s)",
-                                     g_strerror(done->failure.error), done->failure.detail);
-        if (!done->undone)
+        error = explain_done(r, done);
+        if (!done->undone) {
                 append_undo_failures(r->current, error);
+                keep_remains(r);
+        }
         fail_current(r, error);
 }
 

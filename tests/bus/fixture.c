@@ -139,18 +139,23 @@ static GStrv daemon_variables(const Fixture *f) {
 
 static Process start_daemon(const Fixture *f) {
         g_auto(GStrv) variables = daemon_variables(f);
-        const char *const argv[] = { program("KT_DAEMON"),
-                                     "--bus-address",
-                                     f->address,
-                                     "--cgroup-root",
-                                     f->options.cgroup_root ?: f->root,
-                                     "--config",
-                                     f->config,
-                                     "--executor",
-                                     f->options.executor ?: program("KT_EXECUTOR"),
-                                     NULL };
+        const char *const arguments[] = { program("KT_DAEMON"),
+                                          "--bus-address",
+                                          f->address,
+                                          "--cgroup-root",
+                                          f->options.cgroup_root ?: f->root,
+                                          "--config",
+                                          f->config,
+                                          "--executor",
+                                          f->options.executor ?: program("KT_EXECUTOR"),
+                                          NULL };
+        g_autoptr(GPtrArray) argv = g_ptr_array_new();
 
-        return process_start(argv, (const char *const *)variables);
+        for (const char *const *word = f->options.under; word && *word; word++)
+                g_ptr_array_add(argv, (char *)*word);
+        for (size_t i = 0; i < G_N_ELEMENTS(arguments); i++)
+                g_ptr_array_add(argv, (char *)arguments[i]);
+        return process_start((const char *const *)argv->pdata, (const char *const *)variables);
 }
 
 static bool daemon_serves(Fixture *f) {
@@ -328,7 +333,8 @@ static void check_directories(const Fixture *f, GString *problems) {
 
 static void remove_dir(const Fixture *f) {
         static const char *const names[] = { "bus",           "bus.conf",      "notify",
-                                             "ktsetupd.conf", "document.json", "report.json" };
+                                             "ktsetupd.conf", "document.json", "report.json",
+                                             "strace.log" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 g_autofree char *path = in_dir(f, names[i]);

@@ -16,6 +16,18 @@
  *
  * Everything waits for a message, a pidfd or an inotify event, with a deadline that only a hang reaches. */
 
+/* Whether this build, and so the daemon and the executor with it, runs with AddressSanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FIXTURE_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FIXTURE_SANITIZED true
+#endif
+#endif
+#ifndef FIXTURE_SANITIZED
+#define FIXTURE_SANITIZED false
+#endif
+
 /* A process of the fixture: whose end can be waited for, and whose standard error is kept. */
 typedef struct Process {
         pid_t pid; /* 0 once it was reaped */
@@ -28,6 +40,7 @@ typedef struct FixtureOptions {
         const char *config;      /* text of its configuration; NULL: FIXTURE_CONFIG */
         const char *executor;    /* NULL: the real one */
         const char *cgroup_root; /* NULL: the fixture's */
+        const char *const *under; /* program and arguments that run the daemon; NULL: it runs by itself */
         bool no_daemon;
         bool notify; /* it has a service manager to tell its state to: await_notification() */
 } FixtureOptions;
