@@ -84,7 +84,18 @@ void group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid) {
 
 void group_open_gate(Group *group) {
         atomic_store(&group->arena->gate, 1);
-        futex_wake_all(&group->arena->gate);
+        group->to_wake = true;
+}
+
+static void group_wake(Group *group) {
+        if (group->to_wake)
+                futex_wake_all(&group->arena->gate);
+        group->to_wake = false;
+}
+
+void groups_wake(Executor *e) {
+        for (Group *group = e->children.groups; group; group = group->next)
+                group_wake(group);
 }
 
 void group_stop(Group *group) {
@@ -93,6 +104,7 @@ void group_stop(Group *group) {
         futex_wake_all(&group->arena->stop);
         if (atomic_load(&group->arena->gate) == 0)
                 group_open_gate(group);
+        group_wake(group);
 }
 
 void group_kill(Group *group, bool overdue) {

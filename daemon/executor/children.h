@@ -29,6 +29,7 @@ struct Group {
         LedgerEntry *entry;
         bool led;          /* a container: its one child is the leader, whose threads the workers are */
         bool announced;    /* the daemon knows it, and hears of exits */
+        bool to_wake;      /* its gate is open, and those who sleep at it do not know yet */
         const Child *lost; /* before it was announced: the first child that ended */
         uint32_t n_workers;
         uint32_t n_children, n_live;
@@ -47,7 +48,9 @@ Group *group_find(const Executor *e, uint32_t id);
 /* The child has been forked: from now on it is looked after. */
 void group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid);
 
+/* Whoever looks at the gate from now on passes; those who sleep at it are woken by groups_wake(). */
 void group_open_gate(Group *group);
+void groups_wake(Executor *e);
 void group_stop(Group *group);
 /* SIGKILL to each remaining child's process group. */
 void group_kill(Group *group, bool overdue);

@@ -85,6 +85,8 @@ static int run_actions(Executor *e, const Plan *plan, WireFailure *failure) {
                 atomic_store(&e->status->action, i);
                 executor_beat(e);
                 e->ledger.action = i;
+                if (plan_action(plan, i)->kind != ACTION_RELEASE)
+                        groups_wake(e);
 
                 int r = action_run(e, plan, i, failure);
                 if (r == -ECANCELED || (r < 0 && !(plan_action(plan, i)->flags & ACTION_TOLERATE)))
@@ -127,7 +129,11 @@ static void handle_submit(Executor *e, uint32_t serial, int fd) {
         if (plan_open(&plan, fd, serial, &done.failure) == 0)
                 run_plan(e, &plan, &done);
         plan_close(&plan);
+        /* A thousand workers that wake at once stand in the run queues before whoever is woken next, and that
+         * would be the daemon, then the bus, then the caller. Their gates are open: it is true that they are
+         * released. */
         executor_send(e, &done, sizeof done, -1);
+        groups_wake(e);
 }
 
 /* The first descriptor that came along, or -1; none of the others stays open. */

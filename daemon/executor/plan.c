@@ -223,7 +223,8 @@ int plan_open(Plan *plan, int fd, uint32_t serial, WireFailure *failure) {
         if (wrong) {
                 plan_close(&opened);
                 failure->error = EBADMSG;
-                snprintf(failure->detail, sizeof failure->detail, "%s%s%s", wrong, why ? ": " : "", why ?: "");
+                snprintf(failure->detail, sizeof failure->detail, "%s%s%s", wrong, why ? ": " : "",
+                         why ?: "");
                 return -EBADMSG;
         }
         *plan = opened;

@@ -196,8 +196,8 @@ static void take_back(const Child *c, pid_t pid) {
 }
 
 /* Of a process that somebody traces the pidfd tells the end before its parent may wait for it: sd-event looks
- * in vain then, and one look is all that a one-shot source has. Only a source that is switched on, not one that
- * stays on, is entered into epoll anew. */
+ * in vain then, and one look is all that a one-shot source has. Only a source that is switched on, not one
+ * that stays on, is entered into epoll anew. */
 static void keep_watching(sd_event_source *source) {
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
         sd_event_source_set_enabled(source, SD_EVENT_ON);

@@ -305,8 +305,8 @@ static void append_undo_failures(const Operation *op, GError *error) {
         error->message = g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* A cgroup that the undo could not remove is the scenario's, so that its name is known to be taken and the next
- * end tries again. */
+/* A cgroup that the undo could not remove is the scenario's, so that its name is known to be taken and the
+ * next end tries again. */
 static void keep_remains(Runner *r) {
         const Operation *op = r->current;
 
@@ -316,6 +316,7 @@ static void keep_remains(Runner *r) {
                         i++;
                         continue;
                 }
+                c->enabled = 0; /* undone as well, or enabled once more without harm */
                 g_ptr_array_add(r->scenario->cgroups, g_ptr_array_steal_index(op->plan->cgroups, i));
                 emit_cgroup(r, r->events->cgroup_added, op->root, c);
         }

@@ -1,180 +1,321 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What it costs to have workers in a cgroup of their own, and to be rid of them again. */
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <glib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "forker.h"
-#include "service.h"
+#include "scope.h"
+#include "server.h"
+#include "spawn-tables.h"
 
-enum { ROUNDS = 7, N_COUNTS = 4, FAT_MB = 256 };
+enum {
+        FAT_MB = 256,
+        FAT_MAX = 16,
+        NAIVE_MAX = 256,
+        SCOPE_MAX = 16,
+        ANY = ~0,
+        CHILDREN_MAX = 8,
+        SKIPPED = 77
+};
 
-static const unsigned counts[N_COUNTS] = { 1, 10, 100, 1000 };
+typedef struct Options {
+        unsigned rounds;
+        bool installed;
+        const char *other_build;
+} Options;
 
-/* A process that starts workers without the service. */
-typedef struct Forker {
-        Process process;
-        int socket;
-} Forker;
+typedef struct Bench {
+        Options options;
+        Results results;
+        pid_t children[CHILDREN_MAX];
+        unsigned n_children;
+} Bench;
 
-typedef struct Variant {
-        const char *label;
-        unsigned max_workers; /* those that take very long are kept to few */
-        const Forker *forker; /* NULL: the service */
-        ForkerKind kind;
-        Samples born[N_COUNTS], gone[N_COUNTS];
-} Variant;
+/* ---- processes ---- */
 
-/* ---- without the service ---- */
+static _Noreturn void die(const char *what) {
+        fprintf(stderr, "bench-spawn: %s: %s\n", what, strerror(errno));
+        exit(EXIT_FAILURE); /* the others see their sockets closed, and clean up */
+}
 
-static Forker forker_start(const Fixture *f, unsigned megabytes) {
-        const char *program = g_getenv("KT_BENCH_FORKER");
-        g_autofree char *size = g_strdup_printf("%u", megabytes), *number = NULL;
+/* Forks a process that is spoken to by the socket: 0 in it, *socket being its end. */
+static pid_t fork_child(Bench *b, int *socket) {
         int pair[2];
+        pid_t pid;
 
-        assert_non_null(program);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-        int inherited = dup(pair[1]); /* without O_CLOEXEC */
-        assert_true(inherited >= 0);
-        number = g_strdup_printf("%d", inherited);
-        Process process = process_start((const char *[]){ program, number, f->root, size, NULL }, NULL);
-        close(inherited);
-        close(pair[1]);
-        return (Forker){ process, pair[0] };
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || (pid = fork()) < 0)
+                die("cannot start a process");
+        close(pair[pid != 0]);
+        *socket = pair[pid == 0];
+        if (pid > 0)
+                b->children[b->n_children++] = pid;
+        return pid;
 }
 
-static void forker_end(Forker *forker) {
-        close(forker->socket);
-        assert_int_equal(process_wait(&forker->process), 0);
-        process_clear(&forker->process);
+/* A process does not see its socket closed while one that was forked after it holds a copy of this end. */
+static void close_other_sockets(const Results *r) {
+        for (unsigned k = 0; k < r->n_variants; k++)
+                close(r->variants[k].socket);
 }
 
-static void measure_forker(Variant *v, unsigned i) {
-        ForkerOrder order = { v->kind, counts[i] };
-        ForkerAnswer answer = { 0 };
+static void receive(int socket, void *message, size_t size) {
+        ssize_t n = recv(socket, message, size, 0);
 
-        assert_int_equal(send(v->forker->socket, &order, sizeof(order), MSG_NOSIGNAL), sizeof(order));
-        assert_int_equal(recv(v->forker->socket, &answer, sizeof(answer), 0), sizeof(answer));
-        if (answer.error)
-                fail_msg("%s, %u workers: forker.c:%u: %s", v->label, counts[i], answer.line,
-                         strerror(answer.error));
+        if (n == (ssize_t)size)
+                return;
+        if (n >= 0)
+                errno = ECONNRESET;
+        die("a process of the benchmark has ended");
+}
+
+/* Those that skip are asked first, so nothing is lost by leaving with their status. */
+static void receive_hello(const Bench *b, int socket, ServiceHello *hello) {
+        int status;
+
+        if (recv(socket, hello, sizeof(*hello), 0) == sizeof(*hello))
+                return;
+        if (waitpid(b->children[b->n_children - 1], &status, 0) > 0 && WIFEXITED(status) &&
+            WEXITSTATUS(status) == SKIPPED) {
+                fputs("skipped: no cgroup2 is mounted here in which a directory can be made\n", stderr);
+                exit(SKIPPED);
+        }
+        errno = ECONNRESET;
+        die("the service does not start");
+}
+
+static int start_service(Bench *b, const char *build, ServiceHello *hello) {
+        ServerOptions options = { .installed = b->options.installed, .build = build };
+
+        if (fork_child(b, &options.socket) == 0) {
+                close_other_sockets(&b->results);
+                exit(server_run(&options));
+        }
+        receive_hello(b, options.socket, hello);
+        return options.socket;
+}
+
+static int start_scope(Bench *b) {
+        int socket;
+
+        if (fork_child(b, &socket) == 0) {
+                close_other_sockets(&b->results);
+                exit(scope_run(socket));
+        }
+        return socket;
+}
+
+/* It lies beside this program. */
+static char *forker_program(void) {
+        g_autofree char *self = g_file_read_link("/proc/self/exe", NULL), *dir = g_path_get_dirname(self);
+
+        return g_build_filename(dir, "bench-forker", NULL);
+}
+
+static int start_forker(Bench *b, unsigned megabytes, const ServiceHello *hello) {
+        g_auto(GStrv) writes = g_strsplit(hello->writes, "\n", -1);
+        g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+        int socket;
+
+        if (fork_child(b, &socket) > 0)
+                return socket;
+        fcntl(socket, F_SETFD, 0);
+        g_ptr_array_add(argv, forker_program());
+        g_ptr_array_add(argv, g_strdup_printf("%d", socket));
+        g_ptr_array_add(argv, g_strdup(hello->root));
+        g_ptr_array_add(argv, g_strdup_printf("%u", megabytes));
+        for (size_t i = 0; writes[i] && *writes[i]; i++)
+                g_ptr_array_add(argv, g_strdup(writes[i]));
+        g_ptr_array_add(argv, NULL);
+        execv(argv->pdata[0], (char **)argv->pdata);
+        die(argv->pdata[0]);
+}
+
+/* True when all ended well. */
+static bool end_children(Bench *b) {
+        bool good = true;
+        int status;
+
+        close_other_sockets(&b->results); /* several variants may share one: the second close does nothing */
+        for (unsigned i = 0; i < b->n_children; i++)
+                if (waitpid(b->children[i], &status, 0) < 0 || status != 0) {
+                        fprintf(stderr, "bench-spawn: process %d ended with status %#x\n", b->children[i],
+                                status);
+                        good = false;
+                }
+        return good;
+}
+
+/* ---- rounds ---- */
+
+static Answer carry_out(const Variant *v, OrderKind kind, unsigned n_workers) {
+        Order order = { kind, v->how, n_workers };
+        Answer answer;
+
+        quiet_period();
+        if (send(v->socket, &order, sizeof(order), MSG_NOSIGNAL) != sizeof(order))
+                die(v->label);
+        receive(v->socket, &answer, sizeof(answer));
+        if (answer.error) {
+                fprintf(stderr, "line %u, %u workers: ", answer.line, n_workers);
+                errno = answer.error;
+                die(v->label);
+        }
+        return answer;
+}
+
+static void measure(Variant *v, unsigned count, unsigned i) {
+        if (count > v->max_workers)
+                return;
+        Answer answer = carry_out(v, ORDER_SPAWN, count);
         samples_add(&v->born[i], (double)answer.born_ns);
         samples_add(&v->gone[i], (double)answer.gone_ns);
 }
 
-/* ---- with it ---- */
-
-static void measure_service(Fixture *f, Samples *born, Samples *gone, unsigned n_workers) {
-        sd_bus_message *add_m = add_request(f, n_workers), *end_m = end_request(f);
-
-        samples_add(born, timed_call(f, add_m, NULL));
-        samples_add(gone, timed_call(f, end_m, NULL));
+/* Every other round backwards: what one leaves behind, for caches or RCU, is not always the same one's loss.
+ */
+static void measure_counts(Results *r, bool backwards) {
+        for (unsigned i = 0; i < r->n_counts; i++)
+                for (unsigned k = 0; k < r->n_variants; k++)
+                        measure(&r->variants[backwards ? r->n_variants - 1 - k : k], r->counts[i], i);
 }
 
-static void measure_counts(Fixture *f, Variant *variants, unsigned n) {
-        for (unsigned i = 0; i < N_COUNTS; i++)
-                for (unsigned k = 0; k < n; k++) {
-                        Variant *v = &variants[k];
-                        if (counts[i] > v->max_workers)
-                                continue;
-                        quiet_period();
-                        if (v->forker)
-                                measure_forker(v, i);
-                        else
-                                measure_service(f, &v->born[i], &v->gone[i], counts[i]);
+static bool is_service(const Variant *v) {
+        return v->how == (unsigned)ANY && v->role != ROLE_SCOPE;
+}
+
+static void begin_round(Results *r) {
+        for (unsigned k = 0; k < r->n_variants; k++) {
+                const Variant *v = &r->variants[k];
+                if (!is_service(v))
+                        continue;
+                Answer cold = carry_out(v, ORDER_COLD, 1), ping = carry_out(v, ORDER_PING, 0);
+                if (v->role != ROLE_SERVICE)
+                        continue;
+                samples_add(&r->cost.cold_add, (double)cold.born_ns);
+                samples_add(&r->cost.cold_end, (double)cold.gone_ns);
+                samples_add(&r->cost.ping, (double)ping.born_ns);
+        }
+}
+
+static void end_round(const Results *r) {
+        for (unsigned k = 0; k < r->n_variants; k++)
+                if (is_service(&r->variants[k]))
+                        carry_out(&r->variants[k], ORDER_END, 0);
+}
+
+/* ---- the start ---- */
+
+static Variant *add_variant(Results *r, const char *label, Role role, int socket, unsigned how,
+                            unsigned max_workers) {
+        Variant *v = &r->variants[r->n_variants++];
+
+        *v = (Variant){ label, role, socket, how, max_workers, {}, {} };
+        return v;
+}
+
+static void add_variants(Bench *b) {
+        Results *r = &b->results;
+        ServiceHello hello, other;
+        int service = start_service(b, NULL, &hello);
+
+        add_variant(r, "ktsetupd: AddCgroupDef, EndStep", ROLE_SERVICE, service, (unsigned)ANY, UINT32_MAX);
+        if (b->options.other_build)
+                add_variant(r, "ktsetupd of the other build", ROLE_OTHER_BUILD,
+                            start_service(b, b->options.other_build, &other), (unsigned)ANY, UINT32_MAX);
+        int small = start_forker(b, 0, &hello);
+        add_variant(r, "floor: bare clone3 into the cgroup, waitid", ROLE_FLOOR, small, FORKER_FLOOR,
+                    UINT32_MAX);
+        add_variant(r, "the same with ktsetupd's workers", ROLE_OTHER, small, FORKER_WORKER, UINT32_MAX);
+        add_variant(r, "pipe, fork, write cgroup.procs", ROLE_NAIVE, small, FORKER_NAIVE, NAIVE_MAX);
+        add_variant(r, "pipe, fork, write cgroup.procs: 256 MB", ROLE_OTHER, start_forker(b, FAT_MB, &hello),
+                    FORKER_NAIVE, FAT_MAX);
+        if (b->options.installed)
+                add_variant(r, "systemd: StartTransientUnit of a scope", ROLE_SCOPE, start_scope(b),
+                            (unsigned)ANY, SCOPE_MAX);
+}
+
+static _Noreturn void usage(int status) {
+        fputs("Usage: bench-spawn [--rounds N] [--counts N,N...] [--other DIR] [--installed]\n\n"
+              "  --rounds N      1 to 64, default 7\n"
+              "  --counts N,...  workers of a group, default 1,8,16,256,2000\n"
+              "  --other DIR     measure daemon and executor of this build directory too, in turn with the "
+              "others\n"
+              "  --installed     the installed service, with limits, and against the service manager\n",
+              status ? stderr : stdout);
+        exit(status);
+}
+
+static unsigned parse_count(const char *text, unsigned max) {
+        guint64 n;
+
+        if (!g_ascii_string_to_unsigned(text, 10, 1, max, &n, NULL))
+                usage(EXIT_FAILURE);
+        return (unsigned)n;
+}
+
+static void parse_counts(Results *r, const char *text) {
+        g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+
+        r->n_counts = 0;
+        for (size_t i = 0; parts[i]; i++) {
+                if (r->n_counts == COUNTS_MAX)
+                        usage(EXIT_FAILURE);
+                r->counts[r->n_counts++] = parse_count(parts[i], 9999); /* one more is in the backdrop */
+        }
+}
+
+static void parse_options(Bench *b, int argc, char **argv) {
+        static const struct option options[] = {
+                { "rounds", required_argument, NULL, 'r' }, { "counts", required_argument, NULL, 'c' },
+                { "other", required_argument, NULL, 'o' },  { "installed", no_argument, NULL, 'i' },
+                { "help", no_argument, NULL, 'h' },         { 0 },
+        };
+
+        for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+                switch (option) {
+                case 'r':
+                        b->options.rounds = parse_count(optarg, ROUNDS_MAX);
+                        break;
+                case 'c':
+                        parse_counts(&b->results, optarg);
+                        break;
+                case 'o':
+                        b->options.other_build = optarg;
+                        break;
+                case 'i':
+                        b->options.installed = true;
+                        break;
+                default:
+                        usage(option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
                 }
+        if (optind < argc || (b->options.installed && b->options.other_build))
+                usage(EXIT_FAILURE);
 }
 
-/* ---- fixed cost of a call ---- */
+int main(int argc, char **argv) {
+        static Bench b = { .options = { .rounds = 7 } };
 
-typedef struct FixedCost {
-        Samples ping, up_add, up_end, down_add, down_end;
-} FixedCost;
-
-static void measure_round(Fixture *f, Variant *variants, unsigned n, FixedCost *cost) {
-        static const char base[] = "{'name': 'base', 'works': [" BENCH_WORK("1") "]}";
-
-        quiet_period();
-        measure_service(f, &cost->down_add, &cost->down_end, 1);
-        add_to_backdrop(f, base); /* keeps the executor from leaving */
-        quiet_period();
-        samples_add(&cost->ping, timed_call(f, ping_request(f), NULL));
-        quiet_period();
-        measure_service(f, &cost->up_add, &cost->up_end, 1);
-        measure_counts(f, variants, n);
-        teardown(f);
-}
-
-/* ---- tables ---- */
-
-static void print_row(const Variant *v, const Samples *samples, const Samples *floor_samples) {
-        table_label(v->label);
-        for (unsigned i = 0; i < N_COUNTS; i++)
-                cell_ratio(samples_median(&samples[i]), samples_median(&floor_samples[i]));
-        table_row_end();
-}
-
-static void print_counts(const char *explanation, const Variant *variants, unsigned n, bool born) {
-        static const char *const columns[N_COUNTS] = { "1", "10", "100", "1000" };
-        const Samples *floor_samples = born ? variants[0].born : variants[0].gone;
-
-        table_begin(explanation, "workers", columns, N_COUNTS);
-        table_label("floor, a worker");
-        for (unsigned i = 0; i < N_COUNTS; i++)
-                cell_duration(samples_median(&floor_samples[i]) / counts[i]);
-        table_row_end();
-        for (unsigned k = 0; k < n; k++)
-                print_row(&variants[k], born ? variants[k].born : variants[k].gone, floor_samples);
-}
-
-static void print_fixed(const FixedCost *cost) {
-        static const char *const columns[] = { "median", "ratio" };
-        double ping_ns = samples_median(&cost->ping);
-
-        table_begin("Fixed cost of a call with one worker, as multiples of an empty call to the daemon:",
-                    "call", columns, 2);
-        table_row("Peer.Ping", ping_ns, ping_ns);
-        table_row("AddCgroupDef, the scenario is up", samples_median(&cost->up_add), ping_ns);
-        table_row("EndStep, the scenario stays up", samples_median(&cost->up_end), ping_ns);
-        table_row("AddCgroupDef, its executor must be started", samples_median(&cost->down_add), ping_ns);
-        table_row("EndStep, its executor leaves", samples_median(&cost->down_end), ping_ns);
-}
-
-static void bench_spawn(G_GNUC_UNUSED void **state) {
-        Fixture *f = service_start();
-        Forker small = forker_start(f, 0), fat = forker_start(f, FAT_MB);
-        Variant variants[] = {
-                { "floor: bare clone3 into the cgroup, waitid", 1000, &small, FORKER_FLOOR, {}, {} },
-                { "the same with ktsetupd's workers", 1000, &small, FORKER_WORKER, {}, {} },
-                { "ktsetupd: AddCgroupDef, EndStep", 1000, NULL, 0, {}, {} },
-                { "fork, write cgroup.procs", 100, &small, FORKER_NAIVE, {}, {} },
-                { "fork, write cgroup.procs: parent of 256 MB", 10, &fat, FORKER_NAIVE, {}, {} },
-        };
-        unsigned n = G_N_ELEMENTS(variants);
-        FixedCost cost = { 0 };
-
-        for (unsigned round = 0; round < ROUNDS; round++)
-                measure_round(f, variants, n, &cost);
-        forker_end(&small);
-        forker_end(&fat);
-        print_machine();
-        print_counts("From nothing to all workers in their cgroup, set up and released, as multiples of the "
-                     "floor:",
-                     variants, n, true);
-        print_counts("From the stop to all workers reaped and the cgroup removed (ktsetupd: and reported):",
-                     variants, n, false);
-        print_fixed(&cost);
-        puts("\nEach measurement comes after 40 ms of quiet: the first write to cgroup.procs then waits for "
-             "an\n"
-             "RCU grace period, those right behind it do not. Column 1 is what one costs that comes alone.");
-}
-
-int main(void) {
-        const struct CMUnitTest tests[] = {
-                cmocka_unit_test_teardown(bench_spawn, fixture_teardown),
-        };
-
-        return fixture_result(cmocka_run_group_tests_name("bench-spawn", tests, NULL, NULL));
+        parse_counts(&b.results, "1,8,16,256,2000");
+        parse_options(&b, argc, argv);
+        print_machine(); /* before it is this program that makes it busy */
+        fflush(stdout);  /* or each process that is forked says it again */
+        add_variants(&b);
+        for (unsigned round = 0; round < b.options.rounds; round++) {
+                begin_round(&b.results);
+                measure_counts(&b.results, round % 2);
+                end_round(&b.results);
+        }
+        if (!end_children(&b))
+                return EXIT_FAILURE;
+        results_print(&b.results);
+        return EXIT_SUCCESS;
 }

@@ -21,17 +21,27 @@
 
 #include "clock.h"
 #include "futex.h"
+#include "herd.h"
 #include "worker.h"
 
 enum { MASK_WORDS = 128, EMPTY_MS = 5000 };
 
+/* What stays the same from order to order. `writes` are texts FILE=VALUE, NULL after the last. */
+typedef struct Place {
+        const char *below;
+        char *const *writes;
+        int null;
+} Place;
+
 /* One order. `cgroup` is a file descriptor of a directory. */
 typedef struct Job {
+        const Place *place;
         ForkerKind kind;
         uint32_t n, forked;
         char path[PATH_MAX];
-        int cgroup, procs, null, settled;
+        int cgroup, procs, settled;
         pid_t *pids;
+        Herd herd;
         ArenaHead *arena;
         size_t arena_size;
         uint32_t line;
@@ -80,7 +90,7 @@ static _Noreturn void real_worker(const Job *job, uint32_t index, pid_t parent) 
                            .gid = WORKER_KEEP_ID },
                 .parent = parent,
                 .settle_fd = job->settled,
-                .null_fd = job->null,
+                .null_fd = job->place->null,
         };
         worker_main(&w);
 }
@@ -94,15 +104,43 @@ static pid_t clone_into(int cgroup) {
         return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-static bool move(Job *job, pid_t pid) {
-        char text[16];
-        int n = snprintf(text, sizeof text, "%d", pid);
+/* ---- the first half that is timed ---- */
 
-        return CHECK(job, write(job->procs, text, (size_t)n) == n);
+static int open_at(int dir, const char *name, int flags) {
+        return openat(dir, name, flags | O_CLOEXEC);
 }
 
-static bool fork_one(Job *job, uint32_t index, pid_t parent) {
-        pid_t pid = job->kind == FORKER_NAIVE ? fork() : clone_into(job->cgroup);
+static bool write_to(int fd, const char *text) {
+        size_t n = strlen(text);
+        return write(fd, text, n) == (ssize_t)n;
+}
+
+static bool write_knob(const Job *job, const char *assignment) {
+        const char *sign = strchr(assignment, '=');
+        char file[NAME_MAX];
+
+        snprintf(file, sizeof file, "%.*s", (int)(sign - assignment), assignment);
+        int fd = open_at(job->cgroup, file, O_WRONLY);
+        bool written = fd >= 0 && write_to(fd, sign + 1);
+        if (fd >= 0)
+                close(fd);
+        return written;
+}
+
+static bool make_cgroup(Job *job) {
+        if (!CHECK(job, mkdir(job->path, 0755) == 0))
+                return false;
+        job->cgroup = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (!CHECK(job, job->cgroup >= 0))
+                return false;
+        for (char *const *assignment = job->place->writes; *assignment; assignment++)
+                if (!CHECK(job, write_knob(job, *assignment)))
+                        return false;
+        return true;
+}
+
+static bool clone_one(Job *job, uint32_t index, pid_t parent) {
+        pid_t pid = clone_into(job->cgroup);
 
         if (pid == 0 && job->kind == FORKER_WORKER)
                 real_worker(job, index, parent);
@@ -111,27 +149,15 @@ static bool fork_one(Job *job, uint32_t index, pid_t parent) {
         if (!CHECK(job, pid > 0))
                 return false;
         job->pids[job->forked++] = pid;
-        return job->kind != FORKER_NAIVE || move(job, pid);
+        return true;
 }
 
-/* ---- the two halves that are timed ---- */
-
-static int open_at(int dir, const char *name, int flags) {
-        return openat(dir, name, flags | O_CLOEXEC);
-}
-
-static bool bear(Job *job) {
+static bool clone_all(Job *job) {
         pid_t parent = getpid();
         uint64_t count;
 
-        if (!CHECK(job, mkdir(job->path, 0755) == 0))
-                return false;
-        job->cgroup = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        job->procs = open_at(job->cgroup, "cgroup.procs", O_WRONLY);
-        if (!CHECK(job, job->cgroup >= 0 && job->procs >= 0))
-                return false;
         for (uint32_t i = 0; i < job->n; i++)
-                if (!fork_one(job, i, parent))
+                if (!clone_one(job, i, parent))
                         return false;
         if (!CHECK(job, read(job->settled, &count, sizeof count) > 0))
                 return false;
@@ -139,6 +165,25 @@ static bool bear(Job *job) {
         futex_wake_all(&job->arena->gate);
         return true;
 }
+
+static bool fork_and_move_all(Job *job) {
+        char text[16];
+
+        job->procs = open_at(job->cgroup, "cgroup.procs", O_WRONLY);
+        for (uint32_t i = 0; i < job->n; i++) {
+                pid_t pid = herd_fork_one(&job->herd);
+                snprintf(text, sizeof text, "%d", pid);
+                if (!CHECK(job, pid > 0) || !CHECK(job, write_to(job->procs, text)))
+                        return false;
+        }
+        return CHECK(job, herd_start(&job->herd));
+}
+
+static bool bear(Job *job) {
+        return make_cgroup(job) && (job->kind == FORKER_NAIVE ? fork_and_move_all(job) : clone_all(job));
+}
+
+/* ---- the second ---- */
 
 /* The kernel may tell of a child's end a moment before it has left the cgroup. */
 static bool remove_when_empty(const Job *job) {
@@ -156,7 +201,7 @@ static bool remove_when_empty(const Job *job) {
         return r == 0;
 }
 
-static bool bury(Job *job) {
+static void reap_all(Job *job) {
         siginfo_t info;
 
         atomic_store(&job->arena->stop, 1);
@@ -164,6 +209,13 @@ static bool bury(Job *job) {
         for (uint32_t i = 0; i < job->forked; i++)
                 if (CHECK(job, waitid(P_PID, (id_t)job->pids[i], &info, WEXITED) == 0))
                         CHECK(job, info.si_code == CLD_EXITED && info.si_status == 0);
+}
+
+static bool bury(Job *job) {
+        if (job->kind == FORKER_NAIVE)
+                CHECK(job, herd_stop(&job->herd));
+        else
+                reap_all(job);
         return CHECK(job, remove_when_empty(job)) && !job->line;
 }
 
@@ -174,6 +226,8 @@ static bool prepare(Job *job) {
                              .cpu_words = MASK_WORDS,
                              .samples = work_type_get(WORK_BURSTY)->samples };
 
+        if (job->kind == FORKER_NAIVE)
+                return CHECK(job, herd_prepare(&job->herd, job->n));
         job->arena_size = arena_size(&shape);
         job->pids = calloc(job->n, sizeof *job->pids);
         job->arena = mmap(NULL, job->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -184,13 +238,19 @@ static bool prepare(Job *job) {
         return true;
 }
 
+static void close_if_open(int fd) {
+        if (fd >= 0)
+                close(fd);
+}
+
 static void clear(Job *job) {
+        herd_clear(&job->herd);
         free(job->pids);
         if (job->arena != MAP_FAILED)
                 munmap(job->arena, job->arena_size);
-        close(job->settled);
-        close(job->cgroup);
-        close(job->procs);
+        close_if_open(job->settled);
+        close_if_open(job->cgroup);
+        close_if_open(job->procs);
 }
 
 /* What a failure has left. */
@@ -200,10 +260,9 @@ static void clean_up(const Job *job) {
                         kill(job->pids[i], SIGKILL);
                         waitpid(job->pids[i], NULL, 0);
                 }
-        rmdir(job->path);
 }
 
-static void carry_out(Job *job, ForkerAnswer *answer) {
+static void carry_out(Job *job, Answer *answer) {
         if (prepare(job)) {
                 uint64_t start = monotonic_ns();
                 bool good = bear(job);
@@ -218,19 +277,21 @@ static void carry_out(Job *job, ForkerAnswer *answer) {
         if (job->line)
                 clean_up(job);
         clear(job);
+        if (answer->error)
+                rmdir(job->path);
 }
 
-static ForkerAnswer handle(const ForkerOrder *order, const char *below, int null) {
-        ForkerAnswer answer = { 0 };
-        Job job = { .kind = (ForkerKind)order->kind,
+static Answer handle(const Order *order, const Place *place) {
+        Answer answer = { 0 };
+        Job job = { .place = place,
+                    .kind = (ForkerKind)order->how,
                     .n = order->n_workers,
                     .cgroup = -1,
                     .procs = -1,
-                    .null = null,
                     .settled = -1,
                     .arena = MAP_FAILED };
 
-        snprintf(job.path, sizeof job.path, "%s/forker-%d", below, getpid());
+        snprintf(job.path, sizeof job.path, "%s/forker-%d", place->below, getpid());
         carry_out(&job, &answer);
         return answer;
 }
@@ -252,15 +313,17 @@ static bool grow(size_t megabytes) {
 }
 
 int main(int argc, char **argv) {
-        ForkerOrder order;
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        int socket = argc == 4 ? atoi(argv[1]) : -1;
+        int socket = argc >= 4 ? atoi(argv[1]) : -1;
+        Order order;
 
-        if (socket < 0 || null < 0 || !grow((size_t)atoi(argv[3])))
+        if (socket < 0 || !grow((size_t)atoi(argv[3])))
+                return EXIT_FAILURE;
+        Place place = { .below = argv[2], .writes = argv + 4, .null = open("/dev/null", O_RDWR | O_CLOEXEC) };
+        if (place.null < 0)
                 return EXIT_FAILURE;
         memset(every_cpu, 0xff, sizeof every_cpu);
         while (recv(socket, &order, sizeof order, 0) == sizeof order) {
-                ForkerAnswer answer = handle(&order, argv[2], null);
+                Answer answer = handle(&order, &place);
                 if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) != sizeof answer)
                         return EXIT_FAILURE;
         }

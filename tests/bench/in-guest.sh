@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# in-guest.sh [ROUNDS]
+# in-guest.sh [ROUNDS [COUNTS]]
 #
-# One process in a cgroup of its own, from the start to the removal: ktctl and busctl against a shell,
-# systemd-run and a plain program, in turn, on a machine with systemd where ktsetupd is installed:
+# On a machine with systemd where ktsetupd is installed, best by tests/bench/in-vm:
+# First bench-spawn, where there is one in /bench: groups of COUNTS workers with all limits, by ktsetupd, by hand and as a
+# systemd scope. Then one process in a cgroup of its own, from the start to the removal: ktctl and busctl against a
+# shell, systemd-run and a plain program, in turn; medians as multiples of starting a program.
 #
-#   tests/vm/run -- bash /tests/bench/in-guest.sh
-#
-# Prints medians as multiples of starting a program. Fails only if something does not work or something is left.
+# Fails only if something does not work or something is left.
 set -euo pipefail
 
-rounds=${1:-9}
+rounds=${1:-9} counts=${2:-1,8,16,256}
 cgroup=/sys/fs/cgroup/bench-shell
 bus=(org.ktstr.Setup1 /org/ktstr/Setup1/scenario/default org.ktstr.Setup1.Scenario)
 work=(--work-type Bursty --param burst_duration=1us --param sleep_duration=3600s) # sleeps until it is stopped
@@ -83,6 +83,8 @@ row() { # LABEL NAME
 nothing_left() {
   [ ! -e "$cgroup" ] && [ "$(busctl get-property "${bus[@]}" Cgroups)" = "as 0" ] && ! pgrep -x ktsetup-executo >/dev/null
 }
+
+if [ -x /bench/bench-spawn ]; then /bench/bench-spawn --installed --rounds "$rounds" --counts "$counts"; fi
 
 one_round # everything is in the caches, the daemon is started
 : >"$times"

@@ -32,6 +32,32 @@ double samples_median(const Samples *s) {
         return (sorted[(s->n - 1) / 2] + sorted[s->n / 2]) / 2;
 }
 
+static double difference(double a, double b) {
+        return a - b;
+}
+
+static double quotient(double a, double b) {
+        return a / b;
+}
+
+static double median_of(double (*compare)(double, double), const Samples *a, const Samples *b) {
+        Samples pairs = { .n = a->n };
+
+        if (a->n != b->n)
+                return NAN;
+        for (unsigned i = 0; i < a->n; i++)
+                pairs.values[i] = compare(a->values[i], b->values[i]);
+        return samples_median(&pairs);
+}
+
+double samples_ratio(const Samples *s, const Samples *reference) {
+        return median_of(quotient, s, reference);
+}
+
+double samples_difference(const Samples *s, const Samples *reference) {
+        return median_of(difference, s, reference);
+}
+
 /* The one sleep of these programs. It is part of what is measured, no way of waiting for anything. */
 void quiet_period(void) {
         struct timespec left = timespec_of_ns((uint64_t)QUIET_MS * NS_PER_MS);
@@ -73,19 +99,21 @@ void cell_duration(double ns) {
         } units[] = { { 1, "ns" }, { 1e3, "us" }, { 1e6, "ms" }, { 1e9, "s" } };
         unsigned i = 0;
 
+        if (isnan(ns)) {
+                cell_text("-");
+                return;
+        }
         while (i < 3 && ns >= 10 * units[i + 1].ns)
                 i++;
         printf("%*.*f %s", CELL_WIDTH - 1 - (int)strlen(units[i].name), ns < 100 * units[i].ns ? 1 : 0,
                ns / units[i].ns, units[i].name);
 }
 
-void cell_ratio(double value, double reference) {
-        double ratio = value / reference;
-
+void cell_ratio(double ratio) {
         if (isnan(ratio))
                 cell_text("-");
         else
-                printf("%*.*f x", CELL_WIDTH - 2, ratio < 1.1 ? 3 : ratio < 100 ? 1 : 0, ratio);
+                printf("%*.*f x", CELL_WIDTH - 2, ratio < 10 ? 2 : ratio < 100 ? 1 : 0, ratio);
 }
 
 void table_row_end(void) {
@@ -96,6 +124,6 @@ void table_row_end(void) {
 void table_row(const char *label, double ns, double reference) {
         table_label(label);
         cell_duration(ns);
-        cell_ratio(ns, reference);
+        cell_ratio(ns / reference);
         table_row_end();
 }

@@ -10,7 +10,7 @@
 Fixture *service_start(void) {
         Fixture *f = fixture_start(NULL);
 
-        sd_bus_flush_close_unref(f->client);
+        sd_bus_flush_close_unref(f->client); /* it has subscribed to signals */
         f->client = NULL;
         assert_return_code(sd_bus_new(&f->client), 0);
         assert_return_code(sd_bus_set_address(f->client, f->address), 0);

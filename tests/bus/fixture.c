@@ -332,9 +332,8 @@ static void check_directories(const Fixture *f, GString *problems) {
 }
 
 static void remove_dir(const Fixture *f) {
-        static const char *const names[] = { "bus",           "bus.conf",      "notify",
-                                             "ktsetupd.conf", "document.json", "report.json",
-                                             "strace.log" };
+        static const char *const names[] = { "bus",           "bus.conf",    "notify",    "ktsetupd.conf",
+                                             "document.json", "report.json", "strace.log" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 g_autofree char *path = in_dir(f, names[i]);

@@ -36,10 +36,10 @@ typedef struct Process {
 } Process;
 
 typedef struct FixtureOptions {
-        const char *topology;    /* HWLOC_SYNTHETIC of the daemon; NULL: the machine as it is */
-        const char *config;      /* text of its configuration; NULL: FIXTURE_CONFIG */
-        const char *executor;    /* NULL: the real one */
-        const char *cgroup_root; /* NULL: the fixture's */
+        const char *topology;     /* HWLOC_SYNTHETIC of the daemon; NULL: the machine as it is */
+        const char *config;       /* text of its configuration; NULL: FIXTURE_CONFIG */
+        const char *executor;     /* NULL: the real one */
+        const char *cgroup_root;  /* NULL: the fixture's */
         const char *const *under; /* program and arguments that run the daemon; NULL: it runs by itself */
         bool no_daemon;
         bool notify; /* it has a service manager to tell its state to: await_notification() */

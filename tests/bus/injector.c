@@ -29,7 +29,7 @@ static bool attached(const Process *strace) {
 static Process start_strace(const char *log, pid_t pid, const char *fault) {
         g_autofree char *number = g_strdup_printf("%d", pid);
         g_autofree char *option = g_strdup_printf("--inject=%s", fault);
-        const char *const argv[] = { strace_program(), "-o",   log, "-p", number, "-s", "0",
+        const char *const argv[] = { strace_program(),      "-o", log, "-p", number, "-s", "0",
                                      fault ? option : NULL, NULL };
 
         return process_start(argv, NULL);

@@ -28,7 +28,7 @@ GPtrArray *system_calls_read(const char *log);
 /* The one that was tampered with, or NULL. */
 const SystemCall *system_calls_injected(const GPtrArray *calls);
 
-/* A program in the directory that becomes the executor. While the file "fault" there is not empty, strace runs
- * it from its first instruction, with that as options, and writes to "start.log". Ends of a traced executor must
- * not look for leaks: LeakSanitizer needs to trace, too. */
+/* A program in the directory that becomes the executor. While the file "fault" there is not empty, strace
+ * runs it from its first instruction, with that as options, and writes to "start.log". Ends of a traced
+ * executor must not look for leaks: LeakSanitizer needs to trace, too. */
 char *wrapper_write(const char *dir);

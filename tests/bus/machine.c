@@ -109,8 +109,8 @@ char *machine_difference(const Machine *before, const Machine *after) {
                         g_string_append_printf(text, "%s were:\n%s\nand are:\n%s\n", parts[i].what,
                                                parts[i].was, parts[i].is);
         if (before->step != after->step)
-                g_string_append_printf(text, "step_index was %" G_GINT64_FORMAT " and is %" G_GINT64_FORMAT
-                                             "\n",
+                g_string_append_printf(text,
+                                       "step_index was %" G_GINT64_FORMAT " and is %" G_GINT64_FORMAT "\n",
                                        before->step, after->step);
         return g_string_free(text, text->len == 0);
 }

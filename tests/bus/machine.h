@@ -3,8 +3,8 @@
 
 #include "client.h"
 
-/* What there is of the daemon's doing: directories, processes, books. Two looks at the same state are the same
- * text, whatever the workers have counted in between. */
+/* What there is of the daemon's doing: directories, processes, books. Two looks at the same state are the
+ * same text, whatever the workers have counted in between. */
 typedef struct Machine {
         char *directories; /* below the fixture's cgroup */
         char *processes;   /* below the daemon, zombies too */

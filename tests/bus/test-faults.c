@@ -13,18 +13,19 @@
 
 #include "names.h"
 
-/* Every system call of the executor that can fail is made to fail, one at a time, while it sets up, undoes and
- * ends a scenario: the call succeeds all the same, or tells why not and leaves what was there before.
+/* Every system call of the executor that can fail is made to fail, one at a time, while it sets up, undoes
+ * and ends a scenario: the call succeeds all the same, or tells why not and leaves what was there before.
  *
  * KTSETUP_FAULTS=all: every occurrence with every error, instead of a sample of those that occur often. */
 
-#define LIGHT "'work_type': 'Bursty', 'params': {'burst_duration': '1ms', 'sleep_duration': '50ms'}"
+#define LIGHT      "'work_type': 'Bursty', 'params': {'burst_duration': '1ms', 'sleep_duration': '50ms'}"
 #define MORE(name) "{'name': '" name "/x', 'works': [{" LIGHT ", 'workers': 2}]}"
 #define LARGE                                                                                                \
         "{'name': 'a', 'works': [{" LIGHT ", 'workers': 3}, {" LIGHT ", 'workers': 2, 'nice': 5}]},"         \
         "{'name': 'b/c/d', 'works': [{" LIGHT ", 'workers': 2, 'affinity': 'single', 'comm': 'kt-d'}]},"     \
         "{'name': 'b/c/e', 'works': [{" LIGHT ", 'mem_policy': 'local'}, {" LIGHT "}]},"                     \
-        "{'name': 'f/g', 'works': [{" LIGHT ", 'workers': 2, 'sched_policy': 'batch'}]}," MORE("h") "," MORE("i")
+        "{'name': 'f/g', 'works': [{" LIGHT                                                                  \
+        ", 'workers': 2, 'sched_policy': 'batch'}]}," MORE("h") "," MORE("i")
 #define BACKDROP "{'name': 'back', 'works': [{" LIGHT "}]}"
 
 static const char large_directories[] = "default\ndefault/a\ndefault/b\ndefault/b/c\ndefault/b/c/d\n"
@@ -71,9 +72,10 @@ static const Fault faults[] = {
 };
 
 /* The kernel has no way to refuse these when they are called as they are here. */
-static const char *const infallible[] = { "futex",           "getpid", "gettid",       "waitid", "exit_group",
-                                          "restart_syscall", "rt_sigprocmask", "rt_sigreturn",
-                                          "sched_yield",     NULL };
+static const char *const infallible[] = {
+        "futex",        "getpid",         "gettid",       "waitid",      "exit_group", "restart_syscall",
+        "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_yield", NULL
+};
 
 static const Fault *find_fault(const char *call) {
         for (size_t i = 0; i < G_N_ELEMENTS(faults); i++)
@@ -82,12 +84,13 @@ static const Fault *find_fault(const char *call) {
         return NULL;
 }
 
-
-/* With AddressSanitizer an allocation that fails ends the program: only what is the executor's own may fail. */
+/* With AddressSanitizer an allocation that fails ends the program: only what is the executor's own may fail.
+ */
 static bool of_the_sanitizer(const char *call) {
-        static const char *const calls[] = { "mmap",   "munmap", "madvise", "brk",     "mprotect", "openat",
-                                             "read",   "close",  "pread64", "prctl",   "readlink", "newfstatat",
-                                             "access", "write",  "prlimit64", "sigaltstack", "execve", NULL };
+        static const char *const calls[] = { "mmap",        "munmap",     "madvise", "brk",     "mprotect",
+                                             "openat",      "read",       "close",   "pread64", "prctl",
+                                             "readlink",    "newfstatat", "access",  "write",   "prlimit64",
+                                             "sigaltstack", "execve",     NULL };
 
         return FIXTURE_SANITIZED && g_strv_contains(calls, call);
 }
@@ -108,9 +111,9 @@ static Fixture *start(void) {
 
 typedef struct Run {
         Fixture *f;
-        pid_t worker;    /* of the backdrop; its parent is the executor */
-        Machine before;  /* the call that is to fail */
-        char *point;     /* what fails, for messages */
+        pid_t worker;   /* of the backdrop; its parent is the executor */
+        Machine before; /* the call that is to fail */
+        char *point;    /* what fails, for messages */
         const Fault *fault;
         GString *problems;
         unsigned n_problems;
@@ -162,8 +165,8 @@ static void check_all_gone(Run *r, const char *what) {
                          after.books);
 }
 
-/* A message that was not sent is lost with the link, but an arena that cannot be handed over is this call's own
- * failure. */
+/* A message that was not sent is lost with the link, but an arena that cannot be handed over is this call's
+ * own failure. */
 static void check_lost(Run *r, const SystemCall *hit) {
         if (!r->fault || !r->fault->link || (hit && strstr(hit->line, "SCM_RIGHTS")))
                 complain(r, "%s", r->f->error.message);
@@ -230,7 +233,8 @@ static void prepare_stranger(Run *r) {
         assert_int_equal(g_mkdir(path, 0755), 0);
 }
 
-/* Of what could not be removed the books tell, or, of a parent that was made on the way, at least the answer. */
+/* Of what could not be removed the books tell, or, of a parent that was made on the way, at least the answer.
+ */
 static void check_remains(Run *r, const char *answer) {
         g_auto(Machine) now = machine_look(r->f);
         g_auto(GStrv) before = g_strsplit(r->before.directories, "\n", -1);
@@ -449,25 +453,35 @@ static void test_teardown(G_GNUC_UNUSED void **state) {
 
 /* ---- an executor that dies ---- */
 
+/* Before the first call and after this one it waits, and nobody is there to be told. */
+static guint index_of_answer(const GPtrArray *calls) {
+        guint i = calls->len - 1;
+
+        while (i > 0 && !g_str_equal(((SystemCall *)calls->pdata[i])->name, "sendmsg"))
+                i--;
+        return i;
+}
+
 static void test_killed(G_GNUC_UNUSED void **state) {
         static const Fault killed = { "killed", { NULL }, true };
         Run r = { .f = start(), .fault = &killed, .problems = g_string_new(NULL) };
         g_autoptr(GPtrArray) calls = NULL;
         Tally tally = { 0 };
-        guint step;
+        guint step, n;
 
         add_the_backdrop(&r);
         calls = list_calls(&r, &set_up);
-        step = wide() ? 1 : MAX(calls->len / KILLED, 1);
-        /* Not while it waits for a call: nobody is there then to be told. */
-        for (guint i = 1; i + 1 < calls->len; i += step) {
+        n = index_of_answer(calls);
+        step = wide() ? 1 : MAX(n / KILLED, 1);
+        for (guint i = 1; i <= n; i += step) {
                 const SystemCall *c = calls->pdata[i];
                 g_autofree char *text = g_strdup_printf("%s:signal=KILL:when=%u", c->name, c->nth);
-                run_point(&r, &set_up, text, &tally);
+                if (!g_str_equal(c->name, "ppoll")) /* how often it waits is not the same each time */
+                        run_point(&r, &set_up, text, &tally);
         }
         print_message("killed at %u of %u system calls of a set-up, %u calls failed\n", tally.tried,
                       calls->len, tally.failed);
-        assert_true(tally.failed > tally.tried / 2);
+        assert_int_equal(tally.failed, tally.tried);
         conclude(&r);
 }
 
@@ -527,10 +541,12 @@ static void test_start(G_GNUC_UNUSED void **state) {
         Run r = { .f = start(), .problems = g_string_new(NULL) };
         g_autoptr(GPtrArray) calls = list_start(&r);
         unsigned points = 0, failed = 0;
+        bool own = !FIXTURE_SANITIZED; /* else from the first call that the executor makes itself */
 
         for (guint i = 0; i < calls->len; i++) {
                 const SystemCall *c = calls->pdata[i];
-                if (g_strv_contains(infallible, c->name) || g_strv_contains(skipped, c->name) ||
+                own = own || g_str_equal(c->name, "memfd_create");
+                if (!own || g_strv_contains(infallible, c->name) || g_strv_contains(skipped, c->name) ||
                     of_the_sanitizer(c->name))
                         continue;
                 try_start(&r, c, &failed);
@@ -572,7 +588,8 @@ static void test_root_is_removed(G_GNUC_UNUSED void **state) {
         assert_int_equal(g_mkdir(f->root, 0755), 0);
         add(f, "{'name': 'a'}");
         teardown(f);
-        machine_assert_same(f, &(Machine){ before.directories, before.processes, before.books, 1 }, "after it");
+        machine_assert_same(f, &(Machine){ before.directories, before.processes, before.books, 1 },
+                            "after it");
 }
 
 static void limit_descriptors(const Fixture *f, rlim_t n) {
@@ -635,7 +652,6 @@ int main(void) {
         };
         int failed;
 
-        cmocka_set_test_filter(g_getenv("KT_TEST")); /* DEV */
         if (!injector_available())
                 return 77;
         directory = g_dir_make_tmp("kt-faults-XXXXXX", NULL);

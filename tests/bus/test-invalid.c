@@ -236,8 +236,8 @@ static void test_not_finite(G_GNUC_UNUSED void **state) {
                 assert_return_code(sd_bus_message_append(m, "a{sv}a{sv}", 2, "name", "s", "x", "works",
                                                          "aa{sv}", 1, 1, "workers_pct", "d", values[i], 0),
                                    0);
-                assert_refused(f, send_request(f, m), "InvalidDefinition", EINVAL, "works[0].workers_pct: ",
-                               "not a finite fraction", NULL);
+                assert_refused(f, send_request(f, m), "InvalidDefinition", EINVAL,
+                               "works[0].workers_pct: ", "not a finite fraction", NULL);
                 machine_assert_same(f, &before, "not finite");
         }
         add(f, "{'name': 'good', " LIGHT "}");

@@ -3,6 +3,7 @@
 /* Containers: one leader whose threads are the workers of one or more works. */
 #include <errno.h>
 #include <setjmp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "proc.h"
 #include "executor-fixture.h"
 
 enum { TASKS_MAX = 16 };
@@ -326,6 +328,19 @@ static void test_killed_leader_is_reported(void **state) {
         assert_false(path_exists(root));
 }
 
+/* A signal is on its way when kill() returns: until each thread has stopped it may still see the stop word.
+ */
+static void await_stopped(Fixture *f, uint32_t group, uint32_t n) {
+        for (uint32_t i = 0; i < n; i++) {
+                char path[64], line[256] = "";
+                snprintf(path, sizeof path, "/proc/%d/stat", atomic_load(&fixture_slot(f, group, i)->tid));
+                while (!strstr(line, ") T ")) {
+                        assert_true(proc_read(path, line, sizeof line) > 0);
+                        sched_yield();
+                }
+        }
+}
+
 static void test_deaf_leader_is_killed_at_the_deadline(void **state) {
         char root[PATH_MAX];
         (void)state;
@@ -337,6 +352,7 @@ static void test_deaf_leader_is_killed_at_the_deadline(void **state) {
         fixture_must(f, &b);
         assert_running(f, 1, 2);
         kill(fixture_worker_pid(f, 1, 0), SIGSTOP);
+        await_stopped(f, 1, 2);
         plan_begin(&b);
         b.stop_ms = 200;
         plan_add_end(&b, 1);
