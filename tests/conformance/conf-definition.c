@@ -256,8 +256,8 @@ static void just_allowed(void **state G_GNUC_UNUSED) {
                 "'nice':19",
                 "'uid':4294967294",
                 "'works':[{'pcomm':'fifteen-bytes-a'}]",
-                "'works':[{'work_type':'IdleChurn','params':{'burst_duration':'1ns','sleep_duration':'1ns'}}"
-                "]",
+                ("'works':[{'work_type':'IdleChurn',"
+                 "'params':{'burst_duration':'1ns','sleep_duration':'1ns'}}]"),
         };
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
