@@ -74,9 +74,10 @@ static void list_writes(const Server *s, ServiceHello *hello) {
         for (guint i = 0; i < n; i++) {
                 g_autofree char *at_action = g_strdup_printf("0.actions.%u", i);
                 JsonNode *action = at(result, at_action);
+                if (!g_str_equal(text_at(action, "action"), "write"))
+                        continue;
                 g_autofree char *file = g_path_get_basename(text_at(action, "path"));
-                if (g_str_equal(text_at(action, "action"), "write"))
-                        g_string_append_printf(list, "%s=%s\n", file, text_at(action, "value"));
+                g_string_append_printf(list, "%s=%s\n", file, text_at(action, "value"));
         }
         assert_true(list->len < sizeof(hello->writes));
         strcpy(hello->writes, list->str);
