@@ -174,7 +174,7 @@ static void test_no_descriptors_for_pipes(void **state) {
         assert_no_pipes(f, 5, 0); /* the second pipe of the first pair */
 
         /* one ring at a time is all it takes */
-        limit_descriptors(f, fixture_descriptors(f) + 12);
+        limit_descriptors(f, fixture_descriptors(f) + 8);
         plan_begin(&b);
         plan_set_type(plan_add_spawn(&b, "", 1, 8), WORK_PIPE_IO);
         plan_add_for_group(&b, ACTION_RELEASE, 1);
