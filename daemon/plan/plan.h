@@ -17,6 +17,7 @@
 typedef struct PlanLimits {
         unsigned max_cgroups;
         unsigned max_workers;
+        unsigned max_payloads;
 } PlanLimits;
 
 typedef struct PlanContext {
@@ -30,7 +31,9 @@ typedef struct PlanContext {
         const WorkType *work_type_override; /* for works of swappable definitions whose count it divides;
                                                NULL: none */
         unsigned stop_ms, settle_ms;
-        guint32 seed; /* for affinities drawn by lot */
+        guint32 seed;               /* for affinities drawn by lot */
+        const PayloadSet *payloads; /* what the files define */
+        UserFinder find_user;
 } PlanContext;
 
 /* What the executor is told of one WorkState. */
@@ -45,18 +48,27 @@ typedef struct PlanGroup {
         GPtrArray *works;  /* of PlanWork, as state->works */
 } PlanGroup;
 
+/* What is needed to start one; its texts are filled in when encoded. */
+typedef struct PlanPayload {
+        PayloadState *state; /* enters the books */
+        UserIds ids;
+        char *cookie; /* KTSETUP_PAYLOAD_ID=SCENARIO-ID */
+} PlanPayload;
+
 typedef struct PlanAction {
         ActionKind kind;
         unsigned flags;   /* ActionFlag */
         char *cgroup;     /* name below the scenario, "" for its root */
         const char *file; /* ACTION_WRITE: the knob */
         char *value;
-        PlanGroup *group;  /* ACTION_SPAWN; borrowed from the plan */
-        uint32_t group_id; /* the others that speak of a group */
-        uint32_t phase;    /* ACTION_PHASE */
-        int def;           /* index of the definition it serves, -1 for none */
-        char *origin;      /* place in the definition, "cgroups[1].cpu.weight"; of a spawn, the list of
-                              works, "cgroups[1].works"; or NULL */
+        PlanGroup *group;     /* ACTION_SPAWN; borrowed from the plan */
+        uint32_t group_id;    /* the others that speak of a group */
+        uint32_t phase;       /* ACTION_PHASE */
+        PlanPayload *payload; /* ACTION_PAYLOAD; borrowed from the plan */
+        uint32_t payload_id;  /* ACTION_END_PAYLOAD */
+        int def;              /* index of the definition it serves, -1 for none */
+        char *origin;         /* place in the definition, "cgroups[1].cpu.weight"; of a spawn, the list of
+                                 works, "cgroups[1].works"; or NULL */
 } PlanAction;
 
 /* More controllers for the children of a cgroup that exists already ("" = the root). */
@@ -71,6 +83,8 @@ typedef struct Plan {
         GPtrArray *groups;   /* of PlanGroup */
         GPtrArray *enables;  /* of PlanEnable */
         GPtrArray *removals; /* names of cgroups that go, in order */
+        GPtrArray *payloads; /* of PlanPayload */
+        GArray *endings;     /* of uint32_t: ids of payloads that end, in order */
         guint64 n_workers;   /* set-up: in the books and in `groups` */
         unsigned n_nodes;    /* highest NUMA node + 1 */
         unsigned stop_ms, settle_ms;
@@ -81,6 +95,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 
 /* All of `defs` (CgroupDef) into `slot`, or an error and nothing. */
 Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, GError **error);
+
+/* One more payload. Refuses in this order: the flags of the call, a cgroup that is not there, a payload of
+ * that name in that cgroup, a user that is not there. */
+Plan *plan_run_payload(const PlanContext *context, const PayloadRequest *request, Slot slot, GError **error);
+
+/* The end of one payload, running or not: as the end of its slot would do it. Cannot fail. */
+Plan *plan_end_payload(const PlanContext *context, const PayloadState *payload);
 
 /* Stop, collect and remove what the slot owns; SLOT_BACKDROP means everything. Cannot fail: every removal
  * is tried whatever became of the ones before. */

@@ -128,6 +128,8 @@ static void walk_action(const Plan *plan, const WireAction *a) {
                 check_inside(plan_at(plan, a->path));
                 break;
         case ACTION_PHASE:
+        case ACTION_PAYLOAD:
+        case ACTION_END_PAYLOAD:
         case ACTION_RELEASE:
         case ACTION_STOP:
         case ACTION_COLLECT:
