@@ -17,6 +17,7 @@ void metric_hint_free(MetricHint *hint) {
                 return;
         g_free(hint->metric);
         g_free(hint->unit);
+        g_free(hint->text);
         g_free(hint);
 }
 

@@ -28,6 +28,7 @@ typedef struct MetricHint {
         MetricPolarity polarity;
         double target; /* METRIC_TARGET; finite */
         char *unit;    /* "" = none */
+        char *text;    /* as given */
 } MetricHint;
 
 typedef enum CheckKind {

@@ -62,6 +62,12 @@ typedef enum PayloadOrigin {
         PAYLOAD_OF_CALL,       /* RunPayload */
 } PayloadOrigin;
 
+/* What a payload has printed to one stream. */
+typedef struct PayloadCount {
+        uint64_t bytes; /* all of it */
+        uint64_t kept;  /* the first so many; the rest was dropped */
+} PayloadCount;
+
 /* A payload from its start until somebody asked for its result: WaitPayload, KillPayload, or the end of its
  * slot. It may have exited long before. */
 typedef struct PayloadState {
@@ -71,10 +77,12 @@ typedef struct PayloadState {
         char *directory; /* the cgroup that it lives in: `cgroup`, or one of its own, "@payload-ID" */
         Slot slot;
         PayloadOrigin origin;
-        char **args;           /* the call's, behind the definition's */
-        int pid;               /* 0: not started yet */
-        bool moved;            /* its placement: WorkerPlacement */
-        WirePayloadExit *exit; /* NULL: its leader runs */
+        char **args;            /* the call's, behind the definition's */
+        int pid;                /* 0: not started yet */
+        bool moved;             /* its placement: WorkerPlacement */
+        WirePayloadExit *exit;  /* NULL: its leader runs */
+        bool timed_out;         /* what ended it was the timeout of a wait */
+        PayloadCount output[2]; /* stdout, stderr */
 } PayloadState;
 
 typedef struct Scenario {
