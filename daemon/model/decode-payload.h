@@ -8,6 +8,8 @@
 
 /* The keys of a payload, inline or (as CamelCase keys of [Payload]) in a file. */
 extern const Field payload_fields[];
+/* Its value is a list of texts; else it is one text. */
+bool payload_field_is_list(const Field *field);
 
 /* One definition from its object; `name` stands in when the object has none, and may be NULL. Errors begin
  * with the path below `origin`. */
@@ -29,7 +31,8 @@ typedef struct PayloadOptions {
 } PayloadOptions;
 void payload_options_clear(PayloadOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PayloadOptions, payload_options_clear)
-/* WaitPayload: {"cgroup": s, "timeout": number of us or text with a unit, "kill": b} */
+/* WaitPayload: {"cgroup": s, "timeout": number of us or text with a unit, "kill": b}. On failure *ret stays
+ * as it was. */
 bool decode_wait_options(JsonNode *node, PayloadOptions *ret, GError **error);
 /* KillPayload, GetPayloadOutput: {"cgroup": s} */
 bool decode_address_options(JsonNode *node, PayloadOptions *ret, GError **error);

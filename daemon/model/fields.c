@@ -102,15 +102,8 @@ static size_t count_fields(const Field *fields) {
 }
 
 static bool unknown_key(const char *key, const Field *fields, GError **error) {
-        /* Words of the vocabulary whose meaning is not built yet. Taking them and doing nothing would be a
-         * lie. */
-        static const char *const reserved[] = { "payload", NULL };
         const SpecWords known = { nth_key, NULL, count_fields(fields), fields };
 
-        if (g_strv_contains(reserved, key))
-                return field_fail(
-                        error, "the key '%s' is not acted on by this version, so it is refused; leave it out",
-                        key);
         return spec_unknown_word(error, "key", key, &known, NULL);
 }
 

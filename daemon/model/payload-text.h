@@ -3,7 +3,8 @@
 
 #include "payload.h"
 
-/* The small grammars of a payload's definition: payload.h has them. */
+/* The small grammars of a payload's definition: payload.h has them. Numbers are decimals, with an exponent if
+ * need be. The metric may be empty: that is the name of a number that is the whole document. */
 
 /* NULL with KT_ERROR_INVALID_DEFINITION, whose message tells grammar and remedy. */
 PayloadCheck *payload_check_parse(const char *text, GError **error);

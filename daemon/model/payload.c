@@ -105,13 +105,19 @@ void payload_set_free(PayloadSet *set) {
         g_free(set);
 }
 
-static PayloadFile *find_file(const PayloadSet *set, const char *name) {
+/* The sound one of that name, else a broken one. */
+static const PayloadFile *find_file(const PayloadSet *set, const char *name) {
+        const PayloadFile *broken = NULL;
+
         for (guint i = 0; i < set->files->len; i++) {
-                PayloadFile *file = set->files->pdata[i];
-                if (g_str_equal(file->name, name))
+                const PayloadFile *file = set->files->pdata[i];
+                if (!g_str_equal(file->name, name))
+                        continue;
+                if (file->def)
                         return file;
+                broken = broken ?: file;
         }
-        return NULL;
+        return broken;
 }
 
 void payload_set_add(PayloadSet *set, const char *path, const char *name, PayloadDef *def,
@@ -119,6 +125,8 @@ void payload_set_add(PayloadSet *set, const char *path, const char *name, Payloa
         const PayloadFile *first = def ? find_file(set, name) : NULL;
         PayloadFile *file = g_new0(PayloadFile, 1);
 
+        if (first && !first->def) /* a broken file harms no other */
+                first = NULL;
         file->path = g_strdup(path);
         file->name = g_strdup(name);
         file->error =
@@ -133,14 +141,29 @@ void payload_set_add(PayloadSet *set, const char *path, const char *name, Payloa
         g_ptr_array_add(set->files, file);
 }
 
-static const char *nth_name(size_t i, const void *context) {
-        return ((const PayloadFile *)((const PayloadSet *)context)->files->pdata[i])->name;
+static const char *nth_name(size_t i, const void *names) {
+        return ((const GPtrArray *)names)->pdata[i];
+}
+
+static void unknown_name(const PayloadSet *set, const char *name, GError **error) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        g_autoptr(GError) why = NULL;
+
+        for (guint i = 0; i < set->files->len; i++) {
+                PayloadFile *file = set->files->pdata[i];
+                if (file->def)
+                        g_ptr_array_add(names, file->name);
+        }
+        const SpecWords known = { nth_name, NULL, names->len, names };
+        spec_unknown_word(&why, "payload", name, &known,
+                          names->len ? NULL
+                                     : "no file defines any, see ktsetupd.payload(5); write one, or give the "
+                                       "definition in the call");
+        g_set_error_literal(error, KT_ERROR, KT_ERROR_NO_SUCH_PAYLOAD, why->message);
 }
 
 PayloadDef *payload_set_find(const PayloadSet *set, const char *name, GError **error) {
-        const SpecWords known = { nth_name, NULL, set->files->len, set };
         const PayloadFile *file = find_file(set, name);
-        g_autoptr(GError) why = NULL;
 
         if (file && file->def)
                 return file->def;
@@ -148,14 +171,8 @@ PayloadDef *payload_set_find(const PayloadSet *set, const char *name, GError **e
                 g_set_error(error, KT_ERROR, KT_ERROR_NO_SUCH_PAYLOAD,
                             "the payload '%s' is defined by %s, which is broken: %s", name, file->path,
                             file->error);
-        else {
-                spec_unknown_word(
-                        &why, "payload", name, &known,
-                        set->files->len ? NULL
-                                        : "no file defines any, see ktsetupd.payload(5); write one, or give "
-                                          "the definition in the call");
-                g_set_error_literal(error, KT_ERROR, KT_ERROR_NO_SUCH_PAYLOAD, why->message);
-        }
+        else
+                unknown_name(set, name, error);
         return NULL;
 }
 
