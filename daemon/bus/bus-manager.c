@@ -6,13 +6,14 @@
 #include "../run/report-payload.h"
 #include "../run/report.h"
 #include "bus-json.h"
+#include "json-write.h"
 #include "build-config.h"
 #include "names.h"
 
 static int get_topology(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
         Service *s = userdata;
         g_autoptr(JsonNode) topology = report_topology(s->topology);
-        g_autofree char *text = json_to_string(topology, FALSE);
+        g_autofree char *text = json_write(topology, false);
 
         service_touch(s);
         return sd_bus_reply_method_return(call, "s", text);

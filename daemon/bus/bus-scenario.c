@@ -12,6 +12,7 @@
 #include "bus-argument.h"
 #include "bus-error.h"
 #include "bus-json.h"
+#include "json-write.h"
 #include "bus-payload.h"
 #include "names.h"
 
@@ -51,12 +52,12 @@ static int append_results_text(sd_bus_message *reply, const Operation *op) {
 
         json_object_set_array_member(object, "cgroups", json_array_ref(op->results));
         root = json_node_init_object(json_node_alloc(), object);
-        text = json_to_string(root, FALSE);
+        text = json_write(root, false);
         return sd_bus_message_append(reply, "s", text);
 }
 
 static int append_end(sd_bus_message *reply, const Operation *op) {
-        g_autofree char *text = json_to_string(op->report, FALSE);
+        g_autofree char *text = json_write(op->report, false);
         g_auto(AutoFd) fd = memfd_new_sealed("ktsetup-report", text, strlen(text));
         int r = fd < 0 ? fd : bus_json_append_object(reply, op->summary);
 
@@ -198,7 +199,7 @@ static int get_state(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_
         ScenarioObject *o = userdata;
         g_autofree char *root = runner_root(o->runner);
         g_autoptr(JsonNode) state = report_state(o->scenario, root);
-        g_autofree char *text = json_to_string(state, FALSE);
+        g_autofree char *text = json_write(state, false);
 
         service_touch(o->service);
         return sd_bus_reply_method_return(call, "s", text);

@@ -10,13 +10,14 @@
  * back. */
 typedef struct Judgement Judgement;
 
-/* The receiver owns both. */
+/* The receiver owns both; hints of the metrics are borrowed from def still. May free the judgement. */
 typedef void (*JudgementDone)(void *userdata, Metrics *metrics, char **failures);
 
-/* Keeps a reference to def, and its own copies of the descriptors. done is called once from the loop, unless
- * it is freed first; NULL when there is no thread or descriptor to be had (errno in *ret_error, negative). */
+/* Keeps a reference to def, and its own copies of the descriptors, whose files must not shrink any more. done
+ * is called once from the loop, unless the judgement is freed first; output that cannot be mapped is a
+ * failure. NULL when there is no thread or descriptor to be had (errno in *ret_error, negative). */
 Judgement *judgement_start(sd_event *event, PayloadDef *def, int exit_code, const int memfd[PAYLOAD_STREAMS],
                            JudgementDone done, void *userdata, int *ret_error);
-/* Also while the thread works: it ends by itself. */
+/* Also while the thread works, which is not waited for: it ends by itself. */
 void judgement_free(Judgement *judgement);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Judgement, judgement_free)
