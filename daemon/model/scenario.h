@@ -11,8 +11,8 @@
 #include "../worker/work-type.h"
 #include "payload.h"
 
-/* What exists, as the books have it: cgroups and worker groups of one scenario, each owned by the step or by
- * the backdrop. The planner reads it, an operation that succeeded writes it. */
+/* What exists, as the books have it: cgroups, worker groups and payloads of one scenario, each owned by the
+ * step or by the backdrop. The planner reads it, an operation that succeeded writes it. */
 typedef enum Slot {
         SLOT_STEP,     /* until the step's end */
         SLOT_BACKDROP, /* until teardown */
@@ -127,8 +127,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scenario, scenario_free)
 PayloadState *payload_state_new(uint32_t id, PayloadDef *def, const char *cgroup);
 void payload_state_free(PayloadState *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PayloadState, payload_state_free)
+/* It has no cgroup, and so one of its own. */
+bool payload_state_is_alone(const PayloadState *p);
+/* The program, the definition's arguments, those of the call. g_strfreev() it. */
+char **payload_state_argv(const PayloadState *p);
 /* "'a'", or "(no cgroup)" for "". g_free() it. */
 char *payload_cgroup_text(const char *cgroup);
+/* "in cgroup 'a'", or "(no cgroup)" for "". g_free() it. */
+char *payload_place_text(const char *cgroup);
 /* "the definition of cgroup 'a'", "RunPayload". */
 char *payload_origin_text(const PayloadState *p);
 PayloadState *scenario_find_payload(const Scenario *s, uint32_t id);

@@ -66,9 +66,10 @@ typedef struct PlanAction {
         uint32_t phase;       /* ACTION_PHASE */
         PlanPayload *payload; /* ACTION_PAYLOAD; borrowed from the plan */
         uint32_t payload_id;  /* ACTION_END_PAYLOAD */
+        char *payload_name;   /* of these two, for dry runs and messages */
         int def;              /* index of the definition it serves, -1 for none */
         char *origin;         /* place in the definition, "cgroups[1].cpu.weight"; of a spawn, the list of
-                                 works, "cgroups[1].works"; or NULL */
+                                 works, "cgroups[1].works"; in RunPayload's request, "payload"; or NULL */
 } PlanAction;
 
 /* More controllers for the children of a cgroup that exists already ("" = the root). */
@@ -96,8 +97,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 /* All of `defs` (CgroupDef) into `slot`, or an error and nothing. */
 Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, GError **error);
 
-/* One more payload. Refuses in this order: the flags of the call, a cgroup that is not there, a payload of
- * that name in that cgroup, a user that is not there. */
+/* One more payload. Refuses in this order: the flags of the call, a cgroup that is not there or cannot hold
+ * it, a payload of that name in that cgroup, one too many, a user that is not there. */
 Plan *plan_run_payload(const PlanContext *context, const PayloadRequest *request, Slot slot, GError **error);
 
 /* The end of one payload, running or not: as the end of its slot would do it. Cannot fail. */
@@ -110,12 +111,16 @@ Plan *plan_end(const PlanContext *context, Slot slot);
 /* The form the executor reads: a WirePlan. */
 GByteArray *plan_encode(const Plan *plan);
 
-/* The actions that serve definition `def`, as a dry run shows them. */
+/* The actions that serve definition `def` (-1: none, as all those of a plan for one payload), as a dry run
+ * shows them. */
 JsonArray *plan_actions_to_json(const Plan *plan, const PlanContext *context, int def);
 
 /* ---- for the planners ---- */
 
 Plan *plan_new(const PlanContext *context);
 PlanAction *plan_add(Plan *plan, ActionKind kind, const char *cgroup);
+/* The plan will make the scenario's executor start anew after a step: it has to be told that there was one.
+ */
+bool plan_follows_a_step(const PlanContext *context);
 /* The directory of a cgroup or of a knob below the root, relative. */
 char *plan_action_path(const PlanAction *action);

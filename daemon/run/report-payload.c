@@ -8,25 +8,18 @@
 
 /* ---- lists of text ---- */
 
-static void append_texts(JsonArray *array, char *const *texts) {
-        for (size_t i = 0; texts && texts[i]; i++)
-                json_array_add_string_element(array, texts[i]);
-}
-
 static void set_texts(JsonObject *o, const char *key, char *const *texts) {
         JsonArray *array = json_array_new();
 
-        append_texts(array, texts);
+        for (size_t i = 0; texts && texts[i]; i++)
+                json_array_add_string_element(array, texts[i]);
         json_object_set_array_member(o, key, array);
 }
 
 static void set_argv(JsonObject *o, const PayloadState *p) {
-        JsonArray *argv = json_array_new();
+        g_auto(GStrv) argv = payload_state_argv(p);
 
-        json_array_add_string_element(argv, p->def->exec);
-        append_texts(argv, p->def->args);
-        append_texts(argv, p->args);
-        json_object_set_array_member(o, "argv", argv);
+        set_texts(o, "argv", argv);
 }
 
 /* ---- one payload ---- */
@@ -135,12 +128,6 @@ JsonObject *payload_started(const PayloadState *p, const char *root, bool dry_ru
                 json_object_set_int_member(o, "pid", p->pid);
         set_argv(o, p);
         return o;
-}
-
-char *payload_place_text(const char *cgroup) {
-        g_autofree char *shown = payload_cgroup_text(cgroup);
-
-        return cgroup[0] ? g_strconcat("in cgroup ", shown, NULL) : g_steal_pointer(&shown);
 }
 
 void payload_record_failures(JsonObject *record, JsonArray *ret) {

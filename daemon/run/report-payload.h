@@ -17,7 +17,5 @@ JsonObject *payload_started(const PayloadState *p, const char *root, bool dry_ru
 /* ListPayloads. */
 JsonArray *payload_set_to_json(const PayloadSet *set);
 
-/* "in cgroup 'a'", "(no cgroup)". g_free() it. */
-char *payload_place_text(const char *cgroup);
 /* One line for each failed check of the records, "payload 'x' in cgroup 'a': ..."; for summaries. */
 void payload_record_failures(JsonObject *record, JsonArray *ret);
