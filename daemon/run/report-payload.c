@@ -165,6 +165,19 @@ static void add_hints(JsonObject *o, const PayloadDef *def) {
         json_object_set_array_member(o, "metrics", array);
 }
 
+/* Everybody may ask: the names of the variables will do, their values may be secrets of a file that root
+ * alone reads.
+ */
+static void add_environment(JsonObject *o, char *const *environment) {
+        JsonArray *names = json_array_new();
+
+        for (size_t i = 0; environment[i]; i++) {
+                g_autofree char *name = g_strndup(environment[i], strcspn(environment[i], "="));
+                json_array_add_string_element(names, name);
+        }
+        json_object_set_array_member(o, "environment", names);
+}
+
 static void add_definition(JsonObject *o, const PayloadDef *def) {
         json_object_set_string_member(o, "exec", def->exec);
         set_some_texts(o, "args", def->args);
@@ -177,7 +190,8 @@ static void add_definition(JsonObject *o, const PayloadDef *def) {
                 add_hints(o, def);
         json_object_set_string_member(o, "process_group", def->parent_process_group ? "parent" : "own");
         json_object_set_string_member(o, "working_directory", def->working_directory);
-        set_some_texts(o, "environment", def->environment);
+        if (def->environment[0])
+                add_environment(o, def->environment);
         if (def->user)
                 json_object_set_string_member(o, "user", def->user);
 }
