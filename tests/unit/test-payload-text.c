@@ -126,12 +126,12 @@ static const struct {
         const char *text;
         MetricHint hint;
 } HINTS[] = {
-        { "a=unknown", { (char[]){ "a" }, METRIC_UNKNOWN, 0, (char[]){ "" } } },
-        { "a=higher-better,iops", { (char[]){ "a" }, METRIC_HIGHER_BETTER, 0, (char[]){ "iops" } } },
+        { "a=unknown", { (char[]){ "a" }, METRIC_UNKNOWN, 0, (char[]){ "" }, NULL } },
+        { "a=higher-better,iops", { (char[]){ "a" }, METRIC_HIGHER_BETTER, 0, (char[]){ "iops" }, NULL } },
         { "a=b=lower-better,MiB, each",
-          { (char[]){ "a=b" }, METRIC_LOWER_BETTER, 0, (char[]){ "MiB, each" } } },
-        { "a=target:-2.5e-1,s", { (char[]){ "a" }, METRIC_TARGET, -.25, (char[]){ "s" } } },
-        { "=informational", { (char[]){ "" }, METRIC_INFORMATIONAL, 0, (char[]){ "" } } },
+          { (char[]){ "a=b" }, METRIC_LOWER_BETTER, 0, (char[]){ "MiB, each" }, NULL } },
+        { "a=target:-2.5e-1,s", { (char[]){ "a" }, METRIC_TARGET, -.25, (char[]){ "s" }, NULL } },
+        { "=informational", { (char[]){ "" }, METRIC_INFORMATIONAL, 0, (char[]){ "" }, NULL } },
 };
 
 static void hints(void **state G_GNUC_UNUSED) {
@@ -145,6 +145,7 @@ static void hints(void **state G_GNUC_UNUSED) {
                 assert_int_equal(got->polarity, want->polarity);
                 assert_true(got->target == want->target);
                 assert_string_equal(got->unit, want->unit);
+                assert_string_equal(got->text, HINTS[i].text);
                 metric_hint_free(got);
         }
 }
