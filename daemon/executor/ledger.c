@@ -7,6 +7,7 @@
 
 #include "actions.h"
 #include "executor.h"
+#include "payload-end.h"
 
 LedgerEntry *ledger_prepare(LedgerKind kind, const char *path) {
         size_t length = strlen(path);
@@ -43,7 +44,8 @@ void ledger_remove(Ledger *ledger, LedgerEntry *entry) {
 void ledger_forget_path(Ledger *ledger, const char *path) {
         for (LedgerEntry *entry = ledger->newest, *older; entry; entry = older) {
                 older = entry->older;
-                if (entry->kind == LEDGER_GROUP || strcmp(entry->path, path) != 0)
+                bool is_process = entry->kind == LEDGER_GROUP || entry->kind == LEDGER_PAYLOAD;
+                if (is_process || strcmp(entry->path, path) != 0)
                         continue;
                 bool made = entry->kind == LEDGER_CGROUP;
                 ledger_remove(ledger, entry);
@@ -65,6 +67,8 @@ static int undo_entry(Executor *e, LedgerEntry *entry, uint64_t settle_ms) {
                 break;
         case LEDGER_GROUP:
                 return group_destroy(e, entry->group); /* and the entry with it */
+        case LEDGER_PAYLOAD:
+                return payload_end(e, entry->payload, entry->path, NULL);
         }
         if (r < 0 && r != -ENOENT)
                 return r;

@@ -6,6 +6,7 @@
 
 typedef struct Executor Executor;
 typedef struct Group Group;
+typedef struct Payload Payload;
 
 /* What this process has made and still owes the removal of, oldest first. A failed plan takes its own entries
  * back, newest first; the end of the process takes back all of them. */
@@ -13,6 +14,7 @@ typedef enum LedgerKind {
         LEDGER_CGROUP,      /* made: rmdir */
         LEDGER_CONTROLLERS, /* enabled in a cgroup's subtree_control: `text` disables them */
         LEDGER_GROUP,       /* born: kill and reap the workers */
+        LEDGER_PAYLOAD,     /* born: kill what is left of it; its cgroup is `path` */
 } LedgerKind;
 
 typedef struct LedgerEntry LedgerEntry;
@@ -21,6 +23,7 @@ struct LedgerEntry {
         LedgerKind kind;
         uint32_t plan, action; /* what made it */
         Group *group;
+        Payload *payload;
         char *text;
         char path[];
 };

@@ -56,7 +56,7 @@ typedef enum ActionKind {
         ACTION_AWAIT_EMPTY, /* path: a cgroup: wait for `populated 0` in cgroup.events */
         ACTION_RMDIR,       /* path: a cgroup; one that is gone already is fine */
         ACTION_PAYLOAD,     /* path: a cgroup; payload: index of the payload spec. Ends when the program has
-                               replaced     the child (exec); undone by ending it */
+                               replaced the child (exec); undone by ending it */
         ACTION_END_PAYLOAD, /* path: its cgroup; payload_id. Kills its process group, and in the cgroup
                                whatever it left; ends when all of that is gone. One that is not there any more
                                is fine */
@@ -137,7 +137,7 @@ typedef enum PayloadStep {
         PAYLOAD_STEP_IDS,       /* groups, gid, uid */
         PAYLOAD_STEP_DIRECTORY, /* chdir; WireFailure.detail: the directory */
         PAYLOAD_STEP_EXEC,  /* WireFailure.detail: the file that was tried; after a tab, the interpreter that
-                               its  first line asks for, if it has one */
+                               its first line asks for, if it has one */
         PAYLOAD_STEP_START, /* it was not born, or not done with the above, in time: ETIMEDOUT; or died:
                                ECHILD */
         PAYLOAD_STEP_COUNT,
@@ -227,7 +227,8 @@ typedef struct WireFailure {
         uint32_t worker;     /* ACTION_SPAWN: slot of the worker it happened to, or WIRE_LEADER */
         uint32_t setup_step; /* ACTION_SPAWN: SetupStep; SETUP_NONE when the worker could not be created or
                                 died. ACTION_PAYLOAD: PayloadStep */
-        uint32_t exit_kind;  /* ACTION_SPAWN: WorkerExit, of a worker that died before it was ready */
+        uint32_t exit_kind;  /* ACTION_SPAWN: WorkerExit, of a worker that died before it was ready;
+                                ACTION_PAYLOAD: the same of its leader, with ECHILD */
         int32_t exit_value;
         char detail[WIRE_TEXT]; /* state of the cgroup at that moment, or "" */
 } WireFailure;
