@@ -14,8 +14,8 @@
 
 enum {
         END_MS = 3000,
-        TICK_MS = 50, /* for a process that cannot be waited for */
-        BATCH = 64,   /* how many descriptors it takes */
+        TICK_MS = 5, /* for what nobody tells of */
+        BATCH = 64,  /* how many descriptors it takes */
 };
 
 /* ---- who is in the cgroup ---- */
@@ -79,14 +79,14 @@ typedef struct End {
         Payload *payload;
         const char *path;
         Pids there, still_there;
-        bool sole; /* there is neither a worker nor another payload in the cgroup */
-        int last;  /* pidfd of one that was killed in this pass; -1: none */
+        bool sole;      /* there is neither a worker nor another payload in the cgroup */
+        bool unsettled; /* somebody in this pass may turn out to belong to it */
+        uint64_t deadline;
 } End;
 
 static void end_clear(End *end) {
         pids_clear(&end->there);
         pids_clear(&end->still_there);
-        close_fd(&end->last);
 }
 
 /* 0: it lives in a pid namespace that is not ours to name it. */
@@ -109,10 +109,12 @@ static bool is_sole(const End *end) {
 }
 
 /* Somebody who was moved into the cgroup and has nothing to do with the payload is most likely older. */
-static bool is_leftover(const End *end, pid_t pid) {
+static Kin is_leftover(const End *end, pid_t pid) {
         const Payload *p = end->payload;
 
-        return p->alone || kin_by_mark(end->e, p, pid) || (end->sole && kin_by_age(p, pid));
+        if (p->alone || (end->sole && kin_by_age(p, pid)))
+                return KIN_YES;
+        return kin_by_mark(end->e, p, pid);
 }
 
 /* A pid may have become somebody else's since it was read. The descriptor is of one process, and if the pid
@@ -122,7 +124,7 @@ typedef struct Victim {
         int pidfd; /* -1: the kernel had none to give */
 } Victim;
 
-static size_t choose_victims(const End *end, size_t *at, Victim ret[BATCH]) {
+static size_t choose_victims(End *end, size_t *at, Victim ret[BATCH]) {
         size_t n = 0;
 
         for (; *at < end->there.n && n < BATCH; ++*at) {
@@ -132,22 +134,37 @@ static size_t choose_victims(const End *end, size_t *at, Victim ret[BATCH]) {
                 int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
                 if (pidfd < 0 && errno == ESRCH)
                         continue;
-                if (is_leftover(end, pid))
+                Kin kin = is_leftover(end, pid);
+                if (kin == KIN_YES)
                         ret[n++] = (Victim){ pid, pidfd };
                 else
                         close_fd(&pidfd);
+                end->unsettled = end->unsettled || kin == KIN_NOT_KNOWN_YET;
         }
         return n;
 }
 
-static void kill_victim(End *end, Victim *v) {
-        if (v->pidfd < 0) {
+static bool is_over(int pidfd) {
+        struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&end, 1, 0) != 0;
+}
+
+/* Until all of them are gone: what is dying has left the list, and its environment, before it is. */
+static int await_victims(const End *end, const Victim *victims, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; i < n; i++)
+                while (r >= 0 && victims[i].pidfd >= 0 && !is_over(victims[i].pidfd))
+                        r = executor_wait(end->e, victims[i].pidfd, POLLIN, end->deadline);
+        return r;
+}
+
+static void kill_victim(Victim *v) {
+        if (v->pidfd < 0)
                 kill(v->pid, SIGKILL);
-                return;
-        }
-        syscall(SYS_pidfd_send_signal, v->pidfd, SIGKILL, NULL, 0);
-        close_fd(&end->last);
-        end->last = take_fd(&v->pidfd);
+        else if (syscall(SYS_pidfd_send_signal, v->pidfd, SIGKILL, NULL, 0) < 0)
+                close_fd(&v->pidfd); /* not to be waited for; the next pass finds it again */
 }
 
 /* How many were killed, or a negative errno. */
@@ -156,13 +173,16 @@ static int kill_some(End *end, size_t *at) {
         size_t n = choose_victims(end, at, victims);
         int killed = 0, r = n ? pids_read(&end->still_there, &end->e->root, end->path) : 0;
 
-        for (size_t i = 0; i < n; i++) {
-                if (r >= 0 && pids_contain(&end->still_there, victims[i].pid)) {
-                        kill_victim(end, &victims[i]);
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (pids_contain(&end->still_there, victims[i].pid)) {
+                        kill_victim(&victims[i]);
                         killed++;
-                }
+                } else
+                        close_fd(&victims[i].pidfd);
+        if (r >= 0)
+                r = await_victims(end, victims, n);
+        for (size_t i = 0; i < n; i++)
                 close_fd(&victims[i].pidfd);
-        }
         return r < 0 ? r : killed;
 }
 
@@ -170,7 +190,7 @@ static int kill_some(End *end, size_t *at) {
 static int kill_leftovers(End *end) {
         int killed = 0, r = pids_read(&end->there, &end->e->root, end->path);
 
-        close_fd(&end->last);
+        end->unsettled = false;
         end->sole = is_sole(end);
         for (size_t at = 0; r >= 0 && at < end->there.n;) {
                 r = kill_some(end, &at);
@@ -179,33 +199,37 @@ static int kill_leftovers(End *end) {
         return r < 0 ? r : killed;
 }
 
-/* Until one that was killed is gone; the tick is for those whose end nobody tells. */
-static int wait_a_little(End *end, uint64_t deadline) {
+/* Until the leader or an orphan is gone; the tick is for what nobody tells of. */
+static int wait_a_little(const End *end) {
         uint64_t tick = after_ms(TICK_MS);
-        int r = executor_wait(end->e, end->last, POLLIN, tick < deadline ? tick : deadline);
+        int r = executor_wait(end->e, -1, 0, tick < end->deadline ? tick : end->deadline);
 
-        return r == -ETIMEDOUT && monotonic_ns() < deadline ? 0 : r;
+        return r == -ETIMEDOUT && monotonic_ns() < end->deadline ? 0 : r;
 }
 
-static int end_all(End *end, uint64_t deadline) {
+/* Passes, until one finds nobody. */
+static int end_all(End *end) {
         Payload *p = end->payload;
 
         for (;;) {
                 executor_beat(end->e);
                 payload_kill_leader(p);
                 int r = p->ran ? kill_leftovers(end) : 0;
-                if (r < 0 || (r == 0 && !p->leader.live))
+                if (r < 0 || (r == 0 && !end->unsettled && !p->leader.live))
                         return r;
-                r = wait_a_little(end, deadline);
+                if (r == 0)
+                        r = wait_a_little(end);
+                else if (monotonic_ns() >= end->deadline)
+                        r = -ETIMEDOUT;
                 if (r < 0)
                         return r;
         }
 }
 
 int payload_end(Executor *e, Payload *p, const char *path, char *detail) {
-        End end = { .e = e, .payload = p, .path = path, .last = -1 };
+        End end = { .e = e, .payload = p, .path = path, .deadline = after_ms(END_MS) };
 
-        int r = end_all(&end, after_ms(END_MS));
+        int r = end_all(&end);
         end_clear(&end);
         if (r >= 0)
                 payload_free(e, p);

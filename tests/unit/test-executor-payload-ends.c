@@ -19,7 +19,7 @@
 #include "clock.h"
 #include "payload-fixture.h"
 
-enum { NOBODY = 65534, SPAWNED = 50 };
+enum { NOBODY = 65534, SPAWNED = 50, EXECUTIONS = 200 };
 
 static PlanBuilder b;
 
@@ -92,27 +92,30 @@ static void test_group_goes_with_its_leader(void **state) {
                 }
                 payload_stop_plain(f);
                 wait_until(kill(-leader, 0) < 0 && errno == ESRCH);
-                assert_true(process_gone(sleeper) && process_gone(leader));
+                wait_until(process_gone(sleeper) && process_gone(leader));
         }
 }
 
 /* What it has left in the background goes on, and its output comes, until it is ended. */
 static void test_background_outlives_its_leader(void **state) {
-        char root[PATH_MAX];
+        char root[PATH_MAX], directory[PATH_MAX], script[PATH_MAX + 100];
         (void)state;
 
         Fixture *f = start_in_cgroup(root);
-        assert_int_equal(mkfifo("/tmp/kt-test-fifo", 0600), 0);
-        pid_t sleeper = run_shell(
-                f, 1, "{ read go </tmp/kt-test-fifo; echo later $go; exec sleep 1000; } & echo $!; exit 4");
+        fixture_plain_path(directory);
+        assert_int_equal(mkfifo(below(directory, "go"), 0600), 0);
+        snprintf(script, sizeof script,
+                 "{ read go <%s/go; echo later $go; exec sleep 1000; } & echo $!; exit 4", directory);
+        pid_t sleeper = run_shell(f, 1, script);
         payload_assert_exit(f, 1, WORKER_EXIT_CODE, 4);
         assert_int_equal(payload_exit_of(f, 1)->asked, 0);
         assert_false(process_gone(sleeper));
-        write_text("/tmp/kt-test-fifo", "on\n");
+        write_text(below(directory, "go"), "on\n");
         assert_string_equal(payload_line(f, 1), "later on\n");
-        unlink("/tmp/kt-test-fifo");
+        unlink(below(directory, "go"));
+        rmdir(directory);
         end_payload(f, 1);
-        assert_true(process_gone(sleeper));
+        wait_until(process_gone(sleeper));
         assert_int_equal(f->n_payload_exits, 1);
         assert_int_equal(count_in_a(f), 0);
         assert_string_equal(payload_output(f, 1), "");
@@ -163,15 +166,15 @@ static void test_only_its_own_is_ended(void **state) {
         assert_int_equal(count_in_a(f), 2 + 3 * 2);
 
         end_payload(f, 1);
-        assert_true(process_gone(escaped) && process_gone(leader_of(f, 1)));
+        wait_until(process_gone(escaped) && process_gone(leader_of(f, 1)));
         assert_false(process_gone(of_other) || process_gone(leader_of(f, 2)));
         assert_false(process_gone(background) || process_gone(leader_of(f, 3)));
         assert_neighbours(f);
         end_payload(f, 3);
-        assert_true(process_gone(background));
+        wait_until(process_gone(background));
         assert_false(process_gone(of_other) || process_gone(leader_of(f, 2)));
         end_payload(f, 2);
-        assert_true(process_gone(of_other));
+        wait_until(process_gone(of_other));
         assert_neighbours(f);
         assert_int_equal(count_in_a(f), 2);
         assert_int_equal(f->n_exits, 0);
@@ -187,11 +190,31 @@ static void test_cookies_that_begin_alike(void **state) {
         add_neighbours(f);
         pid_t of_12 = run_shell(f, 12, ESCAPE), of_1 = run_shell(f, 1, ESCAPE);
         end_payload(f, 1);
-        assert_true(process_gone(of_1));
+        wait_until(process_gone(of_1));
         assert_false(process_gone(of_12));
         end_payload(f, 12);
-        assert_true(process_gone(of_12));
+        wait_until(process_gone(of_12));
         stop(f);
+}
+
+/* In the middle of an exec a process shows no environment, and here it is nearly always in one. */
+static void test_caught_in_exec(void **state) {
+        char root[PATH_MAX], directory[PATH_MAX], script[PATH_MAX + 100];
+        (void)state;
+
+        fixture_plain_path(directory);
+        write_text(below(directory, "again"), "exec /bin/sh \"$0\"\n");
+        snprintf(script, sizeof script, "setsid sh -c 'echo $$; exec /bin/sh %s/again' & wait", directory);
+        Fixture *f = start_in_cgroup(root);
+        add_neighbours(f);
+        for (uint32_t id = 1; id <= EXECUTIONS; id++) {
+                pid_t restless = run_shell(f, id, script);
+                end_payload(f, id);
+                wait_until(process_gone(restless));
+        }
+        stop(f);
+        unlink(below(directory, "again"));
+        rmdir(directory);
 }
 
 /* Whoever is in the group of another is the other's, whatever his environment says. */
@@ -210,10 +233,10 @@ static void test_group_before_cookie(void **state) {
         kill(leader_of(f, 2), SIGKILL);
         payload_assert_exit(f, 2, WORKER_EXIT_SIGNAL, SIGKILL);
         end_payload(f, 1);
-        assert_true(process_gone(of_1));
+        wait_until(process_gone(of_1));
         assert_false(process_gone(of_2));
         end_payload(f, 2);
-        assert_true(process_gone(of_2));
+        wait_until(process_gone(of_2));
         stop(f);
 }
 
@@ -231,11 +254,11 @@ static void test_parent_group(void **state) {
         pid_t sleeper = payload_pid_line(f, 1), other = payload_pid_line(f, 2);
         assert_int_equal(getpgid(sleeper), getpgid(f->pid));
         end_payload(f, 1);
-        assert_true(process_gone(sleeper));
+        wait_until(process_gone(sleeper));
         assert_false(process_gone(other) || process_gone(leader_of(f, 2)));
         assert_neighbours(f);
         stop(f);
-        assert_true(process_gone(other));
+        wait_until(process_gone(other));
 }
 
 /* ---- in a cgroup without others ---- */
@@ -272,7 +295,7 @@ static void test_without_a_mark(void **state) {
         wait_until(monotonic_ns() > next_tick); /* births in one tick are alike */
         pid_t nameless = run_shell(f, 1, NAMELESS);
         end_payload(f, 1);
-        assert_true(process_gone(nameless));
+        wait_until(process_gone(nameless));
         assert_false(process_gone(stranger));
         assert_int_equal(count_in_a(f), 1);
         end_stranger(stranger);
@@ -307,7 +330,7 @@ static void test_alone(void **state) {
         fixture_must(f, &b);
         pid_t nameless = payload_pid_line(f, 1);
         end_payload(f, 1);
-        assert_true(process_gone(nameless));
+        wait_until(process_gone(nameless));
         assert_neighbours(f);
         assert_int_equal(count_in_a(f), 2);
         stop(f);
@@ -337,7 +360,7 @@ static void test_frozen(void **state) {
         pid_t escaped = run_shell(f, 1, ESCAPE);
         write_text(below(root, "a/cgroup.freeze"), "1");
         end_payload(f, 1);
-        assert_true(process_gone(escaped) && process_gone(leader_of(f, 1)));
+        wait_until(process_gone(escaped) && process_gone(leader_of(f, 1)));
         stop(f);
 }
 
@@ -378,8 +401,8 @@ static void test_hang_up(void **state) {
         payload_assert_exit(f, 3, WORKER_EXIT_CODE, 0);
         pid_t leaders[] = { leader_of(f, 1), leader_of(f, 2) };
         stop(f);
-        assert_true(process_gone(escaped) && process_gone(nameless) && process_gone(left));
-        assert_true(process_gone(leaders[0]) && process_gone(leaders[1]));
+        wait_until(process_gone(escaped) && process_gone(nameless) && process_gone(left));
+        wait_until(process_gone(leaders[0]) && process_gone(leaders[1]));
 }
 
 /* Also one that has changed its ids, which clears the parent-death signal. */
@@ -422,7 +445,7 @@ static void test_evacuation_spares_payloads(void **state) {
         assert_null(strchr(f->notes[0].failure.detail, ','));
         end_payload(f, 1);
         end_payload(f, 2);
-        assert_true(process_gone(escaped) && process_gone(background));
+        wait_until(process_gone(escaped) && process_gone(background));
         assert_false(process_gone(stranger));
         end_stranger(stranger);
         stop(f);
@@ -457,6 +480,7 @@ int main(void) {
                 cmocka_unit_test(test_orphans_are_reaped),
                 cmocka_unit_test(test_only_its_own_is_ended),
                 cmocka_unit_test(test_cookies_that_begin_alike),
+                cmocka_unit_test(test_caught_in_exec),
                 cmocka_unit_test(test_group_before_cookie),
                 cmocka_unit_test(test_parent_group),
                 cmocka_unit_test(test_without_a_mark),
