@@ -238,16 +238,18 @@ static void test_with_the_daemon(G_GNUC_UNUSED void **state) {
         for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
                 Fixture *f = fixture_start(NULL);
                 g_auto(Gate) gate = gate_new();
-                int watch;
+                int watch, executor;
                 Company c;
 
                 add(f, "{'name': 'a'}");
                 c = start_company(f, &gate, i ? "a" : NULL);
+                executor = process_watch(process_parent(c.leader));
                 watch = removal_watch(f->scenario);
                 assert_int_equal(kill(f->daemon.pid, numbers[i]), 0);
                 assert_int_equal(fixture_daemon_status(f), numbers[i] == SIGKILL ? -SIGKILL : 0);
                 await_company(&c);
                 await_removal(watch, f->scenario);
+                await_end(executor);
                 if (i + 1 < G_N_ELEMENTS(numbers))
                         assert_int_equal(fixture_teardown(NULL), 0);
         }

@@ -137,6 +137,18 @@ static void test_dry_run(G_GNUC_UNUSED void **state) {
 
 /* ---- what it finds ---- */
 
+/* The daemon's own conversation with its service manager is not the payload's. */
+static void test_service_manager_is_the_daemons(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(&(FixtureOptions){ .notify = true });
+        g_auto(PayloadEnd) e = { 0 };
+        g_autofree char *text = NULL;
+
+        run(f, "x", "'environment', 'NOTIFY_SOCKET', 'environment', 'LISTEN_FDS'", NULL);
+        e = wait_payload(f, "['x', {}]");
+        text = stream_text(e.streams[OUT]);
+        assert_string_equal(text, "(not set)\n(not set)\n");
+}
+
 static void test_what_a_payload_finds(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(NULL);
         g_autofree char *payload = payload_text("self",
@@ -508,6 +520,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_payload_without_a_cgroup, payloads_teardown),
                 cmocka_unit_test_teardown(test_dry_run, payloads_teardown),
                 cmocka_unit_test_teardown(test_what_a_payload_finds, payloads_teardown),
+                cmocka_unit_test_teardown(test_service_manager_is_the_daemons, payloads_teardown),
                 cmocka_unit_test_teardown(test_working_directory_by_default, payloads_teardown),
                 cmocka_unit_test_teardown(test_path_of_the_definition, payloads_teardown),
                 cmocka_unit_test_teardown(test_process_groups, payloads_teardown),
