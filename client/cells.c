@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "json-write.h"
 #include "cells.h"
 
 #include "colour.h"
@@ -11,7 +12,7 @@ char *cell_text(JsonNode *node) {
                 return NULL;
         if (json_node_get_value_type(node) == G_TYPE_STRING)
                 return g_strdup(json_node_get_string(node));
-        return json_to_string(node, FALSE);
+        return json_write(node, false);
 }
 
 char *cell_count(JsonNode *node) {
@@ -29,10 +30,14 @@ static char *scaled(double value, double step, const char *const *units) {
         return g_strdup_printf(value < 10 ? "%.2f%s" : value < 100 ? "%.1f%s" : "%.0f%s", value, *units);
 }
 
-char *cell_duration(JsonNode *node) {
-        static const char *const units[] = { "ns", "us", "ms", "s", NULL };
+static const char *const time_units[] = { "ns", "us", "ms", "s", NULL };
 
-        return node && JSON_NODE_HOLDS_VALUE(node) ? scaled(node_count(node), 1000, units) : NULL;
+char *cell_duration(JsonNode *node) {
+        return node && JSON_NODE_HOLDS_VALUE(node) ? scaled(node_count(node), 1000, time_units) : NULL;
+}
+
+char *cell_us(JsonNode *node) {
+        return node && JSON_NODE_HOLDS_VALUE(node) ? scaled(node_count(node), 1000, time_units + 1) : NULL;
 }
 
 char *cell_kib(JsonNode *node) {

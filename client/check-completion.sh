@@ -44,8 +44,17 @@ expect '--timeout' --time
 expect '' add-cgroup a --work-type ''
 expect '' status --cpu
 expect 'end-step' help end
+expect 'payload-output payloads' pay
+expect '--payload' add-cgroup a --pay
+expect '--stderr --stdout' wait-payload a --std
+expect '--stderr' payload-output a --std
+expect '--timeout' wait-payload a --ti
+expect '--metric' run-payload --met
 expect "$2" --session apply "$2"
 expect "$2" end-step --report "$2"
+expect "$2" wait-payload a --stdout "$2"
+expect "$2" run-payload -- cat "$2"
+expect '' run-payload a --check ''
 expect "$2" end-step --report = "$2"
 
 # Whatever stands for an option in the help must be found, however its line goes on.

@@ -146,6 +146,16 @@ bool definition_set(Definition *d, const char *option, const char *value, GError
         return is_work(option) ? add_work(d, value, error) : set_word(d, option, value, error);
 }
 
+bool definition_set_payload(Definition *d, JsonObject *payload, GError **error) {
+        if (json_object_has_member(d->object, "payload")) {
+                json_object_unref(payload);
+                return refuse(error, "--payload and a command behind -- exclude each other: a cgroup has one "
+                                     "payload; start others with run-payload");
+        }
+        json_object_set_object_member(d->object, "payload", payload);
+        return true;
+}
+
 JsonObject *definition_finish(Definition *d, const char *name) {
         json_object_set_string_member(d->object, "name", name);
         return d->object;

@@ -24,5 +24,9 @@ bool definition_option_takes_value(const char *option);
  * before or cannot be read. */
 bool definition_set(Definition *definition, const char *option, const char *value, GError **error);
 
+/* Takes the payload, an object: a command, where --payload names one that a file defines. False with a
+ * G_OPTION_ERROR when --payload was given. */
+bool definition_set_payload(Definition *definition, JsonObject *payload, GError **error);
+
 /* Names the definition and returns it; it belongs to `definition`. */
 JsonObject *definition_finish(Definition *definition, const char *name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "document.h"
 
+#include "stream.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -64,24 +66,51 @@ KtctlExit report_read(const Invocation *i, int fd, GString **ret) {
         return KTCTL_OK;
 }
 
-KtctlExit report_file_open(const Invocation *i, int *ret_fd) {
-        const char *path = i->values[OPTION_REPORT];
+/* The stream that the option's "-" stands for; -1: it names a file. */
+static int own_stream(const Invocation *i, OptionId id) {
+        int own = id == OPTION_STDOUT_FILE ? STDOUT_FILENO : id == OPTION_STDERR_FILE ? STDERR_FILENO : -1;
 
-        *ret_fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
-        return path && *ret_fd < 0 ? refuse(i, "open", path, g_strerror(errno)) : KTCTL_OK;
+        return g_str_equal(i->values[id], "-") ? own : -1;
 }
 
-KtctlExit report_file_write(const Invocation *i, int fd, const GString *report) {
-        const char *path = i->values[OPTION_REPORT], *at = report->str, *end = at + report->len;
+KtctlExit output_file_open(const Invocation *i, OptionId id, int *ret_fd) {
+        const char *path = i->values[id];
+
+        *ret_fd = -1;
+        if (!path)
+                return KTCTL_OK;
+        if (own_stream(i, id) >= 0)
+                *ret_fd = fcntl(own_stream(i, id), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        else
+                *ret_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+        return *ret_fd < 0 ? refuse(i, "open", path, g_strerror(errno)) : KTCTL_OK;
+}
+
+/* Our own streams are the shell's, which may have opened them to append. */
+static int empty_file(const Invocation *i, OptionId id, int fd) {
         struct stat st;
 
-        if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && ftruncate(fd, 0) < 0))
-                return refuse(i, "write", path, g_strerror(errno));
-        while (at < end) {
-                ssize_t n = write(fd, at, end - at);
-                if (n < 0 && errno != EINTR)
-                        return refuse(i, "write", path, g_strerror(errno));
-                at += MAX(n, 0);
-        }
-        return KTCTL_OK;
+        if (own_stream(i, id) >= 0)
+                return 0;
+        return fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && ftruncate(fd, 0) < 0) ? -errno : 0;
+}
+
+KtctlExit output_file_write(const Invocation *i, OptionId id, int fd, const GString *text) {
+        int r = empty_file(i, id, fd);
+
+        if (r >= 0)
+                r = stream_write(fd, text->str, text->len);
+        return r < 0 ? refuse(i, "write", i->values[id], g_strerror(-r)) : KTCTL_OK;
+}
+
+KtctlExit output_file_copy(const Invocation *i, OptionId id, int fd, int from) {
+        off_t offset = 0;
+        int r;
+
+        if (fd < 0)
+                return KTCTL_OK;
+        r = empty_file(i, id, fd);
+        if (r >= 0)
+                r = stream_copy(from, &offset, fd);
+        return r < 0 ? refuse(i, "write", i->values[id], g_strerror(-r)) : KTCTL_OK;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "json-write.h"
 #include "failure.h"
 
 #include "colour.h"
@@ -15,7 +16,7 @@ static char *failure_as_json(const char *name, const char *message) {
         json_object_set_string_member(object, "error", name);
         json_object_set_string_member(object, "message", valid);
         json_node_init_object(node, object);
-        return json_to_string(node, FALSE);
+        return json_write(node, false);
 }
 
 static void failure_as_text(const char *name, const char *message) {

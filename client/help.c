@@ -31,9 +31,9 @@ static void print_words(FILE *out, bool of_work) {
         }
 }
 
-static void print_globals(FILE *out) {
+static void print_globals(FILE *out, const Verb *verb) {
         fputs("\nGlobal options, before or after the verb:\n", out);
-        print_options(out, GLOBAL_OPTIONS);
+        print_options(out, verb_globals(verb));
 }
 
 void help_print(FILE *out, const Verb *verbs) {
@@ -42,30 +42,39 @@ void help_print(FILE *out, const Verb *verbs) {
                 [KTCTL_FAILED] = "the daemon refused, or the call failed",
                 [KTCTL_USAGE] = "wrong command line; nothing was sent",
                 [KTCTL_UNREACHABLE] = "the daemon cannot be reached",
-                [KTCTL_INCOMPLETE] = "step ended or torn down, but some worker did not complete",
+                [KTCTL_INCOMPLETE] = "done, but some worker or payload did not complete, or a check failed",
         };
 
         fputs("Usage: ktctl [OPTIONS] VERB [ARGUMENTS] [OPTIONS]\n\n"
-              "Makes cgroups with synthetic workers through ktsetupd, and collects their "
+              "Makes cgroups with synthetic workers and other programs through ktsetupd, and collects their "
               "reports.\n\nVerbs:\n",
               out);
         for (const Verb *v = verbs; v->name; v++)
                 print_row(out, v->name, *v->arguments ? v->arguments : NULL, v->help);
-        print_globals(out);
+        print_globals(out, NULL);
         fputs("\nExit codes:\n", out);
         for (size_t i = 0; i < G_N_ELEMENTS(exits); i++)
                 fprintf(out, "  %zu  %s\n", i, exits[i]);
         fputs("\n'ktctl help VERB' lists the options of a verb. See ktctl(1).\n", out);
 }
 
+/* A command stands for the arguments of a verb, or behind them. */
+static void print_usage(FILE *out, const Verb *verb) {
+        fprintf(out, "Usage: ktctl %s%s%s", verb->name, *verb->arguments ? " " : "", verb->arguments);
+        if (verb->takes & VERB_COMMAND && verb->min_arguments > 0)
+                fputs(" [-- COMMAND [ARG...]]", out);
+        else if (verb->takes & VERB_COMMAND)
+                fprintf(out, "\n   or: ktctl %s -- COMMAND [ARG...]", verb->name);
+        fprintf(out, "\n\n%c%s.\n", g_ascii_toupper(verb->help[0]), verb->help + 1);
+}
+
 void help_print_verb(FILE *out, const Verb *verb) {
-        fprintf(out, "Usage: ktctl %s%s%s\n\n%c%s.\n", verb->name, *verb->arguments ? " " : "",
-                verb->arguments, g_ascii_toupper(verb->help[0]), verb->help + 1);
+        print_usage(out, verb);
         if (verb->options) {
                 fputs("\nOptions:\n", out);
                 print_options(out, verb->options);
         }
-        if (verb->definition) {
+        if (verb->takes & VERB_DEFINITION) {
                 fputs("\nOptions of the cgroup:\n", out);
                 print_words(out, false);
                 fputs("\nWorker groups, each as a whole:\n", out);
@@ -78,5 +87,7 @@ void help_print_verb(FILE *out, const Verb *verb) {
                       "the default.\n",
                       out);
         }
-        print_globals(out);
+        if (verb->takes & VERB_COMMAND && verb->min_arguments > 0)
+                fputs("\nA command behind -- runs in the cgroup as its payload.\n", out);
+        print_globals(out, verb);
 }

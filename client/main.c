@@ -6,6 +6,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 
@@ -14,24 +15,43 @@ static int verb_help(const Invocation *i);
 #define SETUP_OPTIONS                                                                                        \
         (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |  \
          OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE))
+#define RUN_OPTIONS                                                                                          \
+        (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_CGROUP) |              \
+         OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_CHECK) |                    \
+         OPTION_BIT(OPTION_METRIC) | OPTION_BIT(OPTION_ENVIRONMENT) | OPTION_BIT(OPTION_WORKING_DIRECTORY) | \
+         OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_PROCESS_GROUP))
+#define RESULT_OPTIONS                                                                                       \
+        (OPTION_BIT(OPTION_CGROUP) | OPTION_BIT(OPTION_STDOUT_FILE) | OPTION_BIT(OPTION_STDERR_FILE))
 
 static const Verb verbs[] = {
         { "add-cgroup", "NAME [DEFINITION]", "make a cgroup, set its limits, start workers in it", 1, 1,
-          SETUP_OPTIONS, true, verb_add_cgroup },
-        { "apply", "FILE|-", "make all cgroups of a JSON document, or none", 1, 1, SETUP_OPTIONS, false,
+          SETUP_OPTIONS, VERB_DEFINITION | VERB_COMMAND, verb_add_cgroup },
+        { "apply", "FILE|-", "make all cgroups of a JSON document, or none", 1, 1, SETUP_OPTIONS, 0,
           verb_apply },
-        { "status", "", "show cgroups, workers and their progress", 0, 0, OPTION_BIT(OPTION_LIMITS), false,
-          verb_status },
+        { "run-payload", "NAME [ARG...]", "start a program that a file defines, or the command behind --", 0,
+          UINT_MAX, RUN_OPTIONS, VERB_COMMAND, verb_run_payload },
+        { "wait-payload", "NAME", "wait until a payload ends, and show its result", 1, 1,
+          RESULT_OPTIONS | OPTION_BIT(OPTION_WAIT) | OPTION_BIT(OPTION_KILL), 0, verb_wait_payload },
+        { "kill-payload", "NAME", "end a payload, and show its result", 1, 1, RESULT_OPTIONS, 0,
+          verb_kill_payload },
+        { "payload-output", "NAME", "print what a payload has printed so far", 1, 1,
+          OPTION_BIT(OPTION_CGROUP) | OPTION_BIT(OPTION_STDERR) | OPTION_BIT(OPTION_FOLLOW), 0,
+          verb_payload_output },
+        { "payloads", "", "show the payloads that files define", 0, 0, 0, 0, verb_payloads },
+        { "reload-payloads", "", "read the payload files again, and show them", 0, 0, 0, 0,
+          verb_reload_payloads },
+        { "status", "", "show cgroups, workers, payloads and their progress", 0, 0, OPTION_BIT(OPTION_LIMITS),
+          0, verb_status },
         { "monitor", "", "print what happens in a scenario, a line each, until interrupted", 0, 0,
-          OPTION_BIT(OPTION_SIGNALS), false, verb_monitor },
-        { "topology", "", "show CPUs, last-level caches and NUMA nodes", 0, 0, 0, false, verb_topology },
+          OPTION_BIT(OPTION_SIGNALS), 0, verb_monitor },
+        { "topology", "", "show CPUs, last-level caches and NUMA nodes", 0, 0, 0, 0, verb_topology },
         { "end-step", "", "stop the step's workers, report on them, remove the step's cgroups", 0, 0,
-          OPTION_BIT(OPTION_REPORT), false, verb_end_step },
-        { "teardown", "", "end the step, then the same for the backdrop", 0, 0, OPTION_BIT(OPTION_REPORT),
-          false, verb_teardown },
-        { "version", "", "show the versions of ktctl and ktsetupd, and what the host offers", 0, 0, 0, false,
+          OPTION_BIT(OPTION_REPORT), 0, verb_end_step },
+        { "teardown", "", "end the step, then the same for the backdrop", 0, 0, OPTION_BIT(OPTION_REPORT), 0,
+          verb_teardown },
+        { "version", "", "show the versions of ktctl and ktsetupd, and what the host offers", 0, 0, 0, 0,
           verb_version },
-        { "help", "[VERB]", "print help", 0, 1, 0, false, verb_help },
+        { "help", "[VERB]", "print help", 0, 1, 0, 0, verb_help },
         { 0 },
 };
 
@@ -79,6 +99,14 @@ static KtctlExit dispatch(const Invocation *i) {
         return KTCTL_USAGE;
 }
 
+/* Holds for what is wrong before it, too. Behind "--" it is somebody else's. */
+static bool wants_json(char *const *argv) {
+        for (; *argv && !g_str_equal(*argv, "--"); argv++)
+                if (g_str_equal(*argv, "--json"))
+                        return true;
+        return false;
+}
+
 int main(int argc, char **argv) {
         g_autoptr(GError) error = NULL;
         g_autoptr(Invocation) invocation = NULL;
@@ -87,8 +115,7 @@ int main(int argc, char **argv) {
 
         (void)argc;
         setlocale(LC_CTYPE, ""); /* only this: numbers look the same everywhere */
-        json = g_strv_contains((const char *const *)argv,
-                               "--json"); /* holds for what is wrong before it, too */
+        json = wants_json(argv);
         invocation = invocation_parse(verbs, argv, &error);
         if (!invocation)
                 return usage_failure(json, error);

@@ -31,6 +31,25 @@ const Option options[OPTION_COUNT] = {
         [OPTION_LIMITS] = { "limits", NULL, "print the knobs of each cgroup too" },
         [OPTION_REPORT] = { "report", "FILE", "save the report, as JSON" },
         [OPTION_SIGNALS] = { "count", "N", "end after N lines" },
+        [OPTION_CGROUP] = { "cgroup", "NAME", "the payload's cgroup" },
+        [OPTION_NAME] = { "name", "NAME", "name of the payload (default: the last part of COMMAND)" },
+        [OPTION_OUTPUT] = { "output", "KIND", "exit-code (default) or json: its numbers become metrics" },
+        [OPTION_CHECK] = { "check", "CHECK",
+                           "exit-code:N min:METRIC=N max:METRIC=N range:METRIC=LOW..HIGH exists:METRIC; may "
+                           "be repeated" },
+        [OPTION_METRIC] = { "metric", "METRIC",
+                            "METRIC=higher-better|lower-better|target:N|informational[,UNIT]; may be "
+                            "repeated" },
+        [OPTION_ENVIRONMENT] = { "environment", "KEY=VALUE", "a variable it gets; may be repeated" },
+        [OPTION_WORKING_DIRECTORY] = { "working-directory", "DIRECTORY", "where it starts (default: /)" },
+        [OPTION_USER] = { "user", "USER", "user it runs as, by name or number" },
+        [OPTION_PROCESS_GROUP] = { "process-group", "GROUP", "own (default) or parent" },
+        [OPTION_WAIT] = { "timeout", "TIME", "how long: 500ms, 2s, or seconds (default: no end)" },
+        [OPTION_KILL] = { "kill", NULL, "end the payload at the timeout, instead of failing" },
+        [OPTION_STDOUT_FILE] = { "stdout", "FILE|-", "save its standard output there; - is ktctl's own" },
+        [OPTION_STDERR_FILE] = { "stderr", "FILE|-", "save its standard error there; - is ktctl's own" },
+        [OPTION_STDERR] = { "stderr", NULL, "its standard error, not its standard output" },
+        [OPTION_FOLLOW] = { "follow", NULL, "go on until the payload has closed the stream" },
 };
 
 typedef struct Parser {
@@ -75,6 +94,9 @@ JsonObject *invocation_setup_options(const Invocation *i) {
 void invocation_free(Invocation *i) {
         if (!i)
                 return;
+        for (OptionId id = 0; id < OPTION_COUNT; id++)
+                g_clear_pointer(&i->lists[id], g_ptr_array_unref);
+        g_clear_pointer(&i->command, g_ptr_array_unref);
         g_ptr_array_unref(i->arguments);
         definition_free(i->definition);
         g_free(i);
@@ -99,8 +121,18 @@ const Verb *verb_find(const Verb *verbs, const char *name, GError **error) {
 
 /* ---- one option ---- */
 
+unsigned verb_globals(const Verb *verb) {
+        bool waits = verb && verb->options & OPTION_BIT(OPTION_WAIT);
+
+        return GLOBAL_OPTIONS & ~(waits ? OPTION_BIT(OPTION_TIMEOUT) : 0);
+}
+
 static unsigned allowed_options(const Verb *verb) {
-        return GLOBAL_OPTIONS | (verb ? verb->options : 0);
+        return verb_globals(verb) | (verb ? verb->options : 0);
+}
+
+static bool takes(const Verb *verb, unsigned what) {
+        return verb && verb->takes & what;
 }
 
 static OptionId find_option(const Verb *verb, const char *name) {
@@ -121,14 +153,19 @@ static char *near_option(const Verb *verb, const char *name) {
         for (OptionId id = 0; id < OPTION_COUNT; id++)
                 if (allowed_options(verb) & OPTION_BIT(id))
                         g_ptr_array_add(names, g_strdup(options[id].name));
-        for (size_t i = 0; verb && verb->definition && i < vocabulary_count; i++) {
+        for (size_t i = 0; takes(verb, VERB_DEFINITION) && i < vocabulary_count; i++) {
                 char *word = word_option(&vocabulary[i]);
                 if (word)
                         g_ptr_array_add(names, word);
         }
-        if (verb && verb->definition)
+        if (takes(verb, VERB_DEFINITION))
                 g_ptr_array_add(names, g_strdup(DEFINITION_WORK));
         return g_strdup(suggest_name(name, nth_text, names->len, names));
+}
+
+/* What is meant for a program looks like a mistake here. */
+static const char *command_hint(const Verb *verb) {
+        return takes(verb, VERB_COMMAND) ? "; what is meant for the payload stands behind --" : "";
 }
 
 static bool refuse_unknown(const Verb *verb, const char *name, GError **error) {
@@ -138,8 +175,8 @@ static bool refuse_unknown(const Verb *verb, const char *name, GError **error) {
                 return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option --%s; did you mean --%s?",
                               name, near);
         if (verb)
-                return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "%s has no option --%s", verb->name,
-                              name);
+                return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "%s has no option --%s%s", verb->name,
+                              name, command_hint(verb));
         return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION,
                       "--%s is not an option of every verb; options of one verb stand after it", name);
 }
@@ -154,6 +191,15 @@ static const char *take_value(Parser *p, const char *name, const char *sign, GEr
         return NULL;
 }
 
+static void set_value(Invocation *i, OptionId id, const char *value) {
+        i->values[id] = value;
+        if (!(REPEATABLE_OPTIONS & OPTION_BIT(id)))
+                return;
+        if (!i->lists[id])
+                i->lists[id] = g_ptr_array_new();
+        g_ptr_array_add(i->lists[id], (gpointer)value);
+}
+
 /* `text` is the argument without its two dashes. */
 static bool parse_option(Parser *p, const char *text, GError **error) {
         Invocation *i = p->invocation;
@@ -161,7 +207,7 @@ static bool parse_option(Parser *p, const char *text, GError **error) {
         bool takes_value;
         g_autofree char *name = sign ? g_strndup(text, sign - text) : g_strdup(text);
         OptionId id = find_option(i->verb, name);
-        bool is_word = id == OPTION_COUNT && i->verb && i->verb->definition && definition_has_option(name);
+        bool is_word = id == OPTION_COUNT && takes(i->verb, VERB_DEFINITION) && definition_has_option(name);
 
         if (id == OPTION_COUNT && !is_word)
                 return refuse_unknown(i->verb, name, error);
@@ -175,7 +221,7 @@ static bool parse_option(Parser *p, const char *text, GError **error) {
 
         if (is_word)
                 return definition_set(i->definition, name, value, error);
-        i->values[id] = value;
+        set_value(i, id, value);
         return true;
 }
 
@@ -185,11 +231,17 @@ static bool parse_argument(Parser *p, const char *text, GError **error) {
         Invocation *i = p->invocation;
 
         if (i->verb) {
-                g_ptr_array_add(i->arguments, (gpointer)text);
+                g_ptr_array_add(i->command ?: i->arguments, (gpointer)text);
                 return true;
         }
         i->verb = verb_find(i->verbs, text, error);
         return i->verb;
+}
+
+/* A "--" behind less or more is the usual one: what follows may begin with dashes. */
+static void end_options(Invocation *i) {
+        if (takes(i->verb, VERB_COMMAND) && i->arguments->len == i->verb->min_arguments)
+                i->command = g_ptr_array_new();
 }
 
 static bool parse_all(Parser *p, GError **error) {
@@ -201,15 +253,17 @@ static bool parse_all(Parser *p, GError **error) {
                 if (options_ended || text[0] != '-' || !text[1]) {
                         if (!parse_argument(p, text, error))
                                 return false;
-                } else if (g_str_equal(text, "--"))
+                } else if (g_str_equal(text, "--")) {
                         options_ended = true;
-                else if (g_str_equal(text, "-h"))
+                        end_options(p->invocation);
+                } else if (g_str_equal(text, "-h"))
                         p->invocation->values[OPTION_HELP] = "";
                 else if (g_str_has_prefix(text, "--")) {
                         if (!parse_option(p, text + 2, error))
                                 return false;
                 } else
-                        return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option %s", text);
+                        return refuse(error, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option %s%s", text,
+                                      command_hint(p->invocation->verb));
         }
         return true;
 }
@@ -219,6 +273,8 @@ static bool check_arguments(const Invocation *i, GError **error) {
 
         if (!verb || i->values[OPTION_HELP])
                 return true;
+        if (i->command && !i->command->len)
+                return refuse(error, G_OPTION_ERROR_FAILED, "%s: no command stands behind --", verb->name);
         if (i->arguments->len < verb->min_arguments)
                 return refuse(error, G_OPTION_ERROR_FAILED, "%s: too few arguments; usage: ktctl %s%s%s",
                               verb->name, verb->name, *verb->arguments ? " " : "", verb->arguments);
@@ -236,14 +292,32 @@ static bool check_text(const Invocation *i, OptionId id, GError **error) {
                refuse(error, G_OPTION_ERROR_BAD_VALUE, "--%s: value is not UTF-8", options[id].name);
 }
 
-static bool check_values(Invocation *i, GError **error) {
-        const char *timeout = i->values[OPTION_TIMEOUT], *count = i->values[OPTION_SIGNALS];
+/* Who waits for a payload waits as long as it takes: the daemon has the time, and keeps it. An option before
+ * the verb was not known to be that of the verb yet. */
+static bool check_timeout(Invocation *i, GError **error) {
+        const char **wait = &i->values[OPTION_WAIT], *timeout = i->values[OPTION_TIMEOUT];
         guint64 seconds = TIMEOUT_DEFAULT;
 
+        if (!(verb_globals(i->verb) & OPTION_BIT(OPTION_TIMEOUT))) {
+                i->timeout_us = UINT64_MAX;
+                *wait = *wait ?: timeout;
+                return !i->values[OPTION_KILL] || *wait ||
+                       refuse(error, G_OPTION_ERROR_BAD_VALUE,
+                              "--kill tells what to do at the timeout, and there is none; give --timeout, "
+                              "or use kill-payload");
+        }
         if (timeout && !g_ascii_string_to_unsigned(timeout, 10, 1, TIMEOUT_MAX, &seconds, NULL))
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--timeout '%s': needs whole seconds, 1 to %d",
                               timeout, TIMEOUT_MAX);
         i->timeout_us = seconds * G_USEC_PER_SEC;
+        return true;
+}
+
+static bool check_values(Invocation *i, GError **error) {
+        const char *count = i->values[OPTION_SIGNALS];
+
+        if (!check_timeout(i, error))
+                return false;
         i->signals = G_MAXUINT64;
         if (count && !g_ascii_string_to_unsigned(count, 10, 1, G_MAXUINT64, &i->signals, NULL))
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--count '%s': needs a whole number above 0",
@@ -254,7 +328,8 @@ static bool check_values(Invocation *i, GError **error) {
         if (!*invocation_scenario(i) || !g_utf8_validate(invocation_scenario(i), -1, NULL))
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--scenario: not a name");
         return check_text(i, OPTION_WORKERS_PER_CGROUP, error) &&
-               check_text(i, OPTION_WORK_TYPE_OVERRIDE, error);
+               check_text(i, OPTION_WORK_TYPE_OVERRIDE, error) && check_text(i, OPTION_CGROUP, error) &&
+               check_text(i, OPTION_WAIT, error);
 }
 
 Invocation *invocation_parse(const Verb *verbs, char *const *argv, GError **error) {

@@ -26,10 +26,26 @@ typedef enum OptionId {
         OPTION_LIMITS,
         OPTION_REPORT,
         OPTION_SIGNALS,
+        OPTION_CGROUP,
+        OPTION_NAME,
+        OPTION_OUTPUT,
+        OPTION_CHECK,
+        OPTION_METRIC,
+        OPTION_ENVIRONMENT,
+        OPTION_WORKING_DIRECTORY,
+        OPTION_USER,
+        OPTION_PROCESS_GROUP,
+        OPTION_WAIT, /* --timeout of what waits for a payload: OPTION_TIMEOUT does not hold there */
+        OPTION_KILL,
+        OPTION_STDOUT_FILE,
+        OPTION_STDERR_FILE,
+        OPTION_STDERR,
+        OPTION_FOLLOW,
         OPTION_COUNT,
 } OptionId;
 
 #define OPTION_BIT(id) (1u << (id))
+_Static_assert(OPTION_COUNT <= 32, "a Verb has one bit for each option");
 
 typedef struct Option {
         const char *name;
@@ -39,6 +55,9 @@ typedef struct Option {
 
 /* Those of every verb. */
 #define GLOBAL_OPTIONS (OPTION_BIT(OPTION_BACKDROP) - 1)
+/* Those that may be given more than once, and then all count. */
+#define REPEATABLE_OPTIONS                                                                                   \
+        (OPTION_BIT(OPTION_CHECK) | OPTION_BIT(OPTION_METRIC) | OPTION_BIT(OPTION_ENVIRONMENT))
 
 extern const Option options[OPTION_COUNT];
 
@@ -50,18 +69,25 @@ typedef struct Verb {
         const char *help;      /* one line */
         unsigned min_arguments, max_arguments;
         unsigned options; /* OPTION_BITs, besides the global ones */
-        bool definition;  /* takes the options of a definition */
+        unsigned takes;   /* VERB_* */
         int (*run)(const Invocation *invocation);
 } Verb;
+
+enum {
+        VERB_DEFINITION = 1 << 0, /* the options of a definition */
+        VERB_COMMAND = 1 << 1,    /* a command, behind a "--" that stands behind min_arguments arguments */
+};
 
 /* A command line, taken apart. Text in it belongs to the argv it was made from. */
 struct Invocation {
         const Verb *verbs;                /* ends with a row without name */
         const Verb *verb;                 /* NULL: none was given */
         const char *values[OPTION_COUNT]; /* "" for an option without value, NULL when not given */
-        uint64_t timeout_us;
-        uint64_t signals;     /* of --count; G_MAXUINT64: no end */
-        GPtrArray *arguments; /* of const char * */
+        GPtrArray *lists[OPTION_COUNT];   /* of a repeatable one all values, of const char *; else NULL */
+        uint64_t timeout_us;              /* UINT64_MAX: no end */
+        uint64_t signals;                 /* of --count; G_MAXUINT64: no end */
+        GPtrArray *arguments;             /* of const char * */
+        GPtrArray *command;               /* of const char *; NULL: none was given */
         Definition *definition;
 };
 
@@ -75,6 +101,9 @@ const char *invocation_scenario(const Invocation *invocation);
 
 /* Options of the calls that make cgroups, as they go to the daemon. */
 JsonObject *invocation_setup_options(const Invocation *invocation);
+
+/* The global options of a verb: some have one of their own instead. */
+unsigned verb_globals(const Verb *verb);
 
 const Verb *verb_find(const Verb *verbs, const char *name, GError **error);
 

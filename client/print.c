@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "json-write.h"
 #include "print.h"
 
 #include "cells.h"
 #include "members.h"
+#include "print-payload.h"
 #include "table.h"
 
 #include <inttypes.h>
 
 void print_json(FILE *out, JsonNode *node) {
-        g_autofree char *text = json_to_string(node, TRUE);
+        g_autofree char *text = json_write(node, true);
 
         fprintf(out, "%s\n", text);
 }
@@ -89,26 +91,36 @@ static void print_limits(FILE *out, JsonArray *cgroups, bool legend) {
         table_print(out, &table, rows);
 }
 
+static void print_state_summary(FILE *out, JsonObject *state) {
+        JsonArray *cgroups = member_array(state, "cgroups");
+        guint n = array_length(cgroups), workers = count_workers(cgroups);
+        guint payloads = array_length(member_array(state, "payloads"));
+
+        fprintf(out, "%sScenario %s, step %" PRIu64 ": ", n || payloads ? "\n" : "",
+                member_text(state, "scenario") ?: "", member_count(state, "step_index"));
+        if (n > 0)
+                fprintf(out, "%u cgroup%s, %u worker%s", n, plural(n), workers, plural(workers));
+        else
+                fputs("no cgroups", out);
+        if (payloads > 0)
+                fprintf(out, ", %u payload%s", payloads, plural(payloads));
+        fputs(".\n", out);
+}
+
 void print_state(FILE *out, JsonObject *state, bool limits, bool legend) {
         const Table table = {
                 state_columns, G_N_ELEMENTS(state_columns), { "cgroups", "works", "workers" }, legend
         };
-        JsonArray *cgroups = member_array(state, "cgroups");
-        const char *scenario = member_text(state, "scenario") ?: "";
-        uint64_t step = member_count(state, "step_index");
-        guint workers = count_workers(cgroups);
+        JsonArray *cgroups = member_array(state, "cgroups"), *payloads = member_array(state, "payloads");
 
-        if (array_length(cgroups) == 0) {
-                if (legend)
-                        fprintf(out, "Scenario %s, step %" PRIu64 ": no cgroups.\n", scenario, step);
-                return;
-        }
         table_print(out, &table, cgroups);
         if (limits)
                 print_limits(out, cgroups, legend);
+        if (array_length(cgroups) > 0 && array_length(payloads) > 0)
+                fputc('\n', out);
+        print_payload_states(out, payloads, legend);
         if (legend)
-                fprintf(out, "\nScenario %s, step %" PRIu64 ": %u cgroup%s, %u worker%s.\n", scenario, step,
-                        array_length(cgroups), plural(array_length(cgroups)), workers, plural(workers));
+                print_state_summary(out, state);
 }
 
 /* ---- topology ---- */
@@ -169,6 +181,8 @@ static const Column result_columns[] = {
         { "TIDS", 1, "tids", cell_ranges, SCOLS_FL_TRUNC, true, NULL },
         { "CPUS", 1, "cpus", cell_text, SCOLS_FL_TRUNC, true, NULL },
         { "PLACEMENT", 1, "placement", cell_text, 0, true, NULL },
+        { "PAYLOAD", 0, "payload.payload", cell_text, 0, true, NULL },
+        { "PAYLOAD-PID", 0, "payload.pid", cell_count, SCOLS_FL_RIGHT, true, NULL },
         { "PATH", 0, "path", cell_text, SCOLS_FL_TRUNC, true, NULL },
 };
 
@@ -194,20 +208,23 @@ static char *works_text(JsonArray *works) {
         return g_strdup(text->str);
 }
 
-/* Of a whole action: what it does to the path, or to all workers. */
+/* Of a whole action: what it does to the path, or to all workers; or what it starts or ends there. */
 static char *cell_effect(JsonNode *node) {
         JsonObject *action = node_object(node);
         JsonArray *works = member_array(action, "works");
         const char *value = member_text(action, "value"), *pcomm = member_text(action, "pcomm");
+        const char *payload = member_text(action, "payload");
         g_autofree char *text = works_text(works);
 
         if (works && pcomm)
                 return g_strdup_printf("threads of %s: %s", pcomm, text);
         if (works)
                 return g_steal_pointer(&text);
+        if (member_at(action, "argv"))
+                return cell_command(member_at(action, "argv"));
         if (value && !*value)
                 return g_strdup("\"\"");
-        return cell_text(member_at(action, value ? "value" : "phase"));
+        return cell_text(member_at(action, value ? "value" : payload ? "payload" : "phase"));
 }
 
 static const Column action_columns[] = {

@@ -20,10 +20,11 @@ void print_results(FILE *out, JsonArray *cgroups, bool legend);
 /* The same, of a dry run: one line for each action. */
 void print_plan(FILE *out, JsonArray *cgroups);
 
-/* Report and summary of EndStep and Teardown; the report's warnings go to stderr. */
+/* Report and summary of EndStep and Teardown; the report's warnings, and the checks that failed, go to
+ * stderr. */
 void print_report(FILE *out, JsonObject *report, JsonObject *summary, bool legend);
 
-/* Number of workers in a report that did not complete. */
+/* Number of workers in a report that did not complete, and of payloads with a check that failed. */
 guint report_failures(JsonObject *report);
 
 /* Properties of the Manager, with our own version added as "ktctl". */

@@ -3,6 +3,7 @@
 
 #include "cells.h"
 #include "members.h"
+#include "print-payload.h"
 #include "table.h"
 
 #include <inttypes.h>
@@ -30,6 +31,7 @@ static void print_summary(FILE *out, JsonObject *summary) {
         uint64_t cgroups = member_count(summary, "cgroups"), workers = member_count(summary, "workers");
         uint64_t iterations = member_count(summary, "iterations");
         uint64_t work_units = member_count(summary, "work_units");
+        uint64_t payloads = member_count(summary, "payloads");
 
         fprintf(out, "Step %" PRIu64 ": %" PRIu64 " cgroup%s, %" PRIu64 " worker%s",
                 member_count(summary, "step_index"), cgroups, plural(cgroups), workers, plural(workers));
@@ -39,6 +41,9 @@ static void print_summary(FILE *out, JsonObject *summary) {
                         " work unit%s",
                         member_count(summary, "completed"), member_count(summary, "killed"), iterations,
                         plural(iterations), work_units, plural(work_units));
+        if (payloads > 0)
+                fprintf(out, "; %" PRIu64 " payload%s, %" PRIu64 " failed", payloads, plural(payloads),
+                        member_count(summary, "payloads_failed"));
         fputs(".\n", out);
 }
 
@@ -54,15 +59,19 @@ void print_report(FILE *out, JsonObject *report, JsonObject *summary, bool legen
         const Table table = {
                 report_columns, G_N_ELEMENTS(report_columns), { "cgroups", "works", "workers" }, legend
         };
-        JsonArray *cgroups = member_array(report, "cgroups");
+        JsonArray *cgroups = member_array(report, "cgroups"), *payloads = member_array(report, "payloads");
 
         table_print(out, &table, cgroups);
+        if (array_length(cgroups) > 0 && array_length(payloads) > 0)
+                fputc('\n', out);
+        print_records(out, payloads, legend);
         if (legend) {
-                if (array_length(cgroups) > 0)
+                if (array_length(cgroups) > 0 || array_length(payloads) > 0)
                         fputc('\n', out);
                 print_summary(out, summary);
         }
-        fflush(out); /* a terminal shows the warnings below */
+        fflush(out); /* a terminal shows what follows below */
+        print_record_failures(payloads);
         print_warnings(member_array(report, "warnings"));
 }
 
@@ -77,9 +86,17 @@ static guint work_failures(JsonObject *work) {
         return failures;
 }
 
+static guint count_failed(JsonArray *payloads) {
+        guint failed = 0;
+
+        for (guint i = 0; i < array_length(payloads); i++)
+                failed += payload_failed(node_object(json_array_get_element(payloads, i)));
+        return failed;
+}
+
 guint report_failures(JsonObject *report) {
         JsonArray *cgroups = member_array(report, "cgroups");
-        guint failures = 0;
+        guint failures = count_failed(member_array(report, "payloads"));
 
         for (guint i = 0; i < array_length(cgroups); i++) {
                 JsonArray *works = member_array(node_object(json_array_get_element(cgroups, i)), "works");

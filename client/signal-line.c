@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "json-write.h"
 #include "signal-line.h"
 
 #include "cells.h"
@@ -18,6 +19,7 @@ static const struct {
         { "CgroupAdded", { "name", "path" } },
         { "CgroupRemoved", { "name", "path" } },
         { "WorkerExited", { "cgroup", "pid", "info" } },
+        { "PayloadExited", { "name", "cgroup", "pid", "info" } },
         { "StepEnded", { "step_index", "summary" } },
         /* of the bus and of every object on it: D-Bus specification */
         { "PropertiesChanged", { "interface_name", "changed_properties", "invalidated_properties" } },
@@ -63,7 +65,7 @@ char *signal_line_json(const SignalLine *l) {
                 json_object_set_member(object, name ?: number, json_array_dup_element(l->arguments, i));
         }
         json_node_init_object(node, object);
-        return json_to_string(node, FALSE);
+        return json_write(node, false);
 }
 
 /* ---- text ---- */
@@ -73,14 +75,6 @@ static char *time_text(gint64 time_us) {
         g_autofree char *text = g_date_time_format(seconds, "%Y-%m-%d %H:%M:%S");
 
         return g_strdup_printf("%s.%06" PRId64, text, (int64_t)(time_us % G_USEC_PER_SEC));
-}
-
-/* Text that would be taken apart, or move a terminal's cursor, is shown as JSON has it. */
-static bool is_plain(const char *text) {
-        for (; *text; text++)
-                if ((unsigned char)*text <= ' ' || *text == '"' || *text == '\x7f')
-                        return false;
-        return true;
 }
 
 static char *value_text(JsonNode *node) {
@@ -97,7 +91,7 @@ static char *value_text(JsonNode *node) {
         text = cell_text(node);
         if (text && !*text)
                 return g_strdup("-");
-        return text && is_plain(text) ? g_steal_pointer(&text) : json_to_string(node, FALSE);
+        return cell_plain(node) ?: json_write(node, false);
 }
 
 /* What an object holds stands beside the other arguments: its own name would tell nothing more. */
@@ -150,7 +144,9 @@ char *signal_line_text(const SignalLine *l) {
 }
 
 bool signal_line_is_bad(const SignalLine *l) {
-        JsonNode *info = argument_of(l, "info");
+        JsonObject *info = node_object(argument_of(l, "info"));
 
-        return g_str_equal(l->signal, "WorkerExited") && exit_is_bad(node_object(info));
+        if (g_str_equal(l->signal, "PayloadExited"))
+                return payload_was_cut_short(info) || member_count(info, "exit_code") != 0;
+        return g_str_equal(l->signal, "WorkerExited") && exit_is_bad(info);
 }

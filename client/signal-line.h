@@ -22,5 +22,5 @@ char *signal_line_json(const SignalLine *line);
 /* The time, the signal, and key=value for whatever it carries. */
 char *signal_line_text(const SignalLine *line);
 
-/* It tells of a worker that did not end well. */
+/* It tells of a worker or a payload that did not end well. */
 bool signal_line_is_bad(const SignalLine *line);

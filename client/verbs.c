@@ -7,6 +7,7 @@
 #include "call.h"
 #include "document.h"
 #include "members.h"
+#include "payload.h"
 #include "print.h"
 
 static const char *first_argument(const Invocation *i) {
@@ -35,16 +36,25 @@ static KtctlExit print_made(const Invocation *i, JsonNode *answer, JsonArray *cg
         return KTCTL_OK;
 }
 
+static bool set_payload(const Invocation *i, GError **error) {
+        JsonObject *payload = payload_of_command(i, error);
+
+        return payload && definition_set_payload(i->definition, payload, error);
+}
+
 int verb_add_cgroup(const Invocation *i) {
         const char *name = first_argument(i);
         g_auto(Call) call = { 0 };
         g_autoptr(JsonNode) answer = NULL;
         g_autoptr(JsonArray) cgroups = json_array_new();
+        g_autoptr(GError) error = NULL;
         KtctlExit code;
         int r;
 
         if (!g_utf8_validate(name, -1, NULL))
                 return call_failure(i, KTCTL_USAGE, "Usage", "the cgroup's name is not UTF-8");
+        if (i->command && !set_payload(i, &error))
+                return call_failure(i, KTCTL_USAGE, "Usage", "%s", error->message);
         code = call_begin_scenario(&call, i, "AddCgroupDef");
         if (code != KTCTL_OK)
                 return code;
@@ -182,7 +192,7 @@ static KtctlExit finish(Call *call, const Invocation *i, int file) {
         if (code != KTCTL_OK)
                 return code;
         if (file >= 0)
-                saved = report_file_write(i, file, report);
+                saved = output_file_write(i, OPTION_REPORT, file, report);
         code = show_report(i, summary, report);
         return saved != KTCTL_OK ? saved : code;
 }
@@ -190,7 +200,7 @@ static KtctlExit finish(Call *call, const Invocation *i, int file) {
 int verb_end_step(const Invocation *i) {
         g_auto(Call) call = { 0 };
         g_auto(AutoFd) file = -1;
-        KtctlExit code = report_file_open(i, &file);
+        KtctlExit code = output_file_open(i, OPTION_REPORT, &file);
         int r;
 
         if (code == KTCTL_OK)
@@ -204,7 +214,7 @@ int verb_end_step(const Invocation *i) {
 int verb_teardown(const Invocation *i) {
         g_auto(Call) call = { 0 };
         g_auto(AutoFd) file = -1;
-        KtctlExit code = report_file_open(i, &file);
+        KtctlExit code = output_file_open(i, OPTION_REPORT, &file);
 
         if (code == KTCTL_OK)
                 code = call_begin_scenario(&call, i, "Teardown");

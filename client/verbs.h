@@ -12,5 +12,12 @@ int verb_end_step(const Invocation *i);
 int verb_teardown(const Invocation *i);
 int verb_version(const Invocation *i);
 
+int verb_payloads(const Invocation *i);
+int verb_reload_payloads(const Invocation *i);
+int verb_run_payload(const Invocation *i);
+int verb_wait_payload(const Invocation *i);
+int verb_kill_payload(const Invocation *i);
+int verb_payload_output(const Invocation *i);
+
 /* Until SIGINT, SIGTERM, --count or the end of the bus. */
 int verb_monitor(const Invocation *i);

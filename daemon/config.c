@@ -4,29 +4,38 @@
 #include "common/error.h"
 #include "common/suggest.h"
 #include "model/quantity.h"
+#include "build-config.h"
 
 typedef struct Key {
         const char *group, *name;
         size_t offset;
+        bool (*parse)(const char *text, uint64_t *ret); /* NULL: a path, or several */
         guint64 fallback, min, max;
-        bool (*parse)(const char *text, uint64_t *ret); /* NULL: a path */
         const char *fallback_path;
+        bool many; /* paths with ':' between */
 } Key;
 
+#define NUMBER(in, key, field, reader, value, least, most)                                                   \
+        {                                                                                                    \
+                .group = in, .name = key, .offset = offsetof(Config, field), .parse = reader,                \
+                .fallback = value, .min = least, .max = most                                                 \
+        }
+#define PATH(in, key, field, value, list)                                                                    \
+        { .group = in, .name = key, .offset = offsetof(Config, field), .fallback_path = value, .many = list }
+
 static const Key keys[] = {
-        { "Daemon", "IdleExitSec", offsetof(Config, idle_exit_sec), 30, 0, 86400, count_parse, NULL },
-        { "Daemon", "CgroupRoot", offsetof(Config, cgroup_root), 0, 0, 0, NULL, NULL },
-        { "Daemon", "PlacementLog", offsetof(Config, placement_log), 0, 0, 0, NULL,
-          "/run/ktsetupd/placement.log" },
-        { "Scenario", "WorkersPerCgroup", offsetof(Config, workers_per_cgroup), 1, 1, 1000000, count_parse,
-          NULL },
-        { "Scenario", "StopTimeoutSec", offsetof(Config, stop_timeout_sec), 5, 1, 3600, count_parse, NULL },
-        { "Scenario", "SettleTimeoutSec", offsetof(Config, settle_timeout_sec), 1, 1, 3600, count_parse,
-          NULL },
-        { "Limits", "MaxCgroups", offsetof(Config, max_cgroups), 1000, 1, 1000000, count_parse, NULL },
-        { "Limits", "MaxWorkers", offsetof(Config, max_workers), 10000, 1, 1000000, count_parse, NULL },
-        { "Limits", "MaxDocumentBytes", offsetof(Config, max_document_bytes), 1 << 20, 1, 16 << 20,
-          size_parse, NULL },
+        NUMBER("Daemon", "IdleExitSec", idle_exit_sec, count_parse, 30, 0, 86400),
+        PATH("Daemon", "CgroupRoot", cgroup_root, NULL, false),
+        PATH("Daemon", "PlacementLog", placement_log, "/run/ktsetupd/placement.log", false),
+        NUMBER("Scenario", "WorkersPerCgroup", workers_per_cgroup, count_parse, 1, 1, 1000000),
+        NUMBER("Scenario", "StopTimeoutSec", stop_timeout_sec, count_parse, 5, 1, 3600),
+        NUMBER("Scenario", "SettleTimeoutSec", settle_timeout_sec, count_parse, 1, 1, 3600),
+        PATH("Payloads", "Directories", payload_directories, KT_PAYLOAD_DIRECTORIES, true),
+        NUMBER("Payloads", "MaxOutputBytes", max_output_bytes, size_parse, 16 << 20, 4 << 10, 1 << 30),
+        NUMBER("Limits", "MaxCgroups", max_cgroups, count_parse, 1000, 1, 1000000),
+        NUMBER("Limits", "MaxWorkers", max_workers, count_parse, 10000, 1, 1000000),
+        NUMBER("Limits", "MaxPayloads", max_payloads, count_parse, 1000, 1, 100000),
+        NUMBER("Limits", "MaxDocumentBytes", max_document_bytes, size_parse, 1 << 20, 1, 16 << 20),
 };
 
 void config_free(Config *c) {
@@ -34,6 +43,7 @@ void config_free(Config *c) {
                 return;
         g_free(c->cgroup_root);
         g_free(c->placement_log);
+        g_free(c->payload_directories);
         g_free(c);
 }
 
@@ -71,18 +81,27 @@ static const Key *find_key(const char *path, const char *group, const char *name
         return NULL;
 }
 
+/* An empty text is none. */
+static bool apply_path(char **target, const char *path, const Key *key, const char *text, GError **error) {
+        g_auto(GStrv) parts = key->many ? g_strsplit(text, ":", -1) : NULL;
+        bool full = !text[0] || text[0] == '/';
+
+        for (size_t i = 0; parts && parts[i]; i++)
+                full = full && parts[i][0] == '/';
+        if (!full)
+                return fail(error, path, "%s=%s is not %s must begin with /", key->name, text,
+                            key->many ? "a list of full paths with ':' between; each" : "a full path; it");
+        g_free(*target);
+        *target = text[0] ? g_strdup(text) : NULL;
+        return true;
+}
+
 static bool apply_value(Config *c, const char *path, const Key *key, const char *text, GError **error) {
         void *target = (char *)c + key->offset;
         uint64_t value;
 
-        if (!key->parse) {
-                if (text[0] && text[0] != '/')
-                        return fail(error, path, "%s=%s is not a full path; it must begin with /", key->name,
-                                    text);
-                g_free(*(char **)target);
-                *(char **)target = text[0] ? g_strdup(text) : NULL;
-                return true;
-        }
+        if (!key->parse)
+                return apply_path(target, path, key, text, error);
         if (!key->parse(text, &value) || value < key->min || value > key->max)
                 return fail(error, path,
                             "%s=%s is not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
@@ -115,7 +134,8 @@ static bool apply_file(Config *c, const char *path, bool required, GError **erro
         g_autoptr(GError) why = NULL;
         g_auto(GStrv) groups = NULL;
 
-        if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &why)) {
+        /* With translations, so that a MaxCgroups[de] is refused and not dropped. */
+        if (!g_key_file_load_from_file(file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &why)) {
                 if (!required && g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT))
                         return true;
                 return fail(error, path, "%s", why->message);
@@ -124,7 +144,8 @@ static bool apply_file(Config *c, const char *path, bool required, GError **erro
         for (size_t i = 0; groups[i]; i++) {
                 if (!known_group(groups[i]))
                         return fail(error, path,
-                                    "unknown section [%s]; there are [Daemon], [Scenario] and [Limits]",
+                                    "unknown section [%s]; there are [Daemon], [Scenario], [Payloads] "
+                                    "and [Limits]",
                                     groups[i]);
                 if (!apply_group(c, path, file, groups[i], error))
                         return false;

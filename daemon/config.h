@@ -11,7 +11,9 @@ typedef struct Config {
         char *placement_log;   /* NULL: the journal alone */
         guint64 workers_per_cgroup;
         guint64 stop_timeout_sec, settle_timeout_sec;
-        guint64 max_cgroups, max_workers;
+        char *payload_directories; /* full paths with ':' between; NULL: none */
+        guint64 max_output_bytes;  /* of a payload, each stream */
+        guint64 max_cgroups, max_workers, max_payloads;
         guint64 max_document_bytes;
 } Config;
 

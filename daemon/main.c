@@ -132,6 +132,12 @@ static int on_signal(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED const 
         return 0;
 }
 
+static int on_reload(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED const struct signalfd_siginfo *si,
+                     void *userdata) {
+        service_load_payloads(userdata);
+        return 0;
+}
+
 /* Without a bus there is nobody to serve, and systemd cannot be asked anything. The executors see their
  * sockets close and remove everything. */
 static int on_disconnected(G_GNUC_UNUSED sd_bus_message *m, void *userdata,
@@ -148,6 +154,7 @@ static int block_signals(void) {
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGCHLD);
+        sigaddset(&set, SIGHUP);
         return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }
 
@@ -157,6 +164,8 @@ static int loop(sd_event *event, sd_bus *bus, Service *service) {
         r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, service);
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, on_signal, service);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGHUP, on_reload, service);
         if (r >= 0)
                 r = sd_bus_match_signal_async(bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                               "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,

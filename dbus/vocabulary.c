@@ -40,5 +40,7 @@ const VocabularyWord vocabulary[] = {
         { "works.pcomm", VOCABULARY_TEXT, "NAME",
           "the workers are threads of one leader process of this name, 1 to 15 bytes" },
         WORKER_WORDS("works."),
+        { "payload", VOCABULARY_TEXT, "NAME",
+          "program to run in it, as a file of ktsetupd.payload(5) defines it" },
 };
 const size_t vocabulary_count = sizeof(vocabulary) / sizeof(vocabulary[0]);

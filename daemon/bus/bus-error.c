@@ -17,7 +17,12 @@
         X(KT_ERROR_LIMIT_EXCEEDED, "LimitExceeded", EDQUOT)                                                  \
         X(KT_ERROR_TIMED_OUT, "TimedOut", ETIMEDOUT)                                                         \
         X(KT_ERROR_SHUTTING_DOWN, "ShuttingDown", ESHUTDOWN)                                                 \
-        X(KT_ERROR_EXECUTOR_LOST, "ExecutorLost", ECONNRESET)
+        X(KT_ERROR_EXECUTOR_LOST, "ExecutorLost", ECONNRESET)                                                \
+        X(KT_ERROR_NO_SUCH_CGROUP, "NoSuchCgroup", ENOENT)                                                   \
+        X(KT_ERROR_PAYLOAD_EXISTS, "PayloadExists", EEXIST)                                                  \
+        X(KT_ERROR_NO_SUCH_PAYLOAD, "NoSuchPayload", ESRCH)                                                  \
+        X(KT_ERROR_AMBIGUOUS_PAYLOAD, "AmbiguousPayload", ENOTUNIQ)                                          \
+        X(KT_ERROR_PAYLOAD_FAILED, "PayloadFailed", ENOEXEC)
 
 #define AS_NAME(code, name, number) [code] = KT_ERROR_PREFIX name,
 #define AS_MAP(code, name, number)  SD_BUS_ERROR_MAP(KT_ERROR_PREFIX name, number),

@@ -3,14 +3,17 @@
 
 #include "../common/cleanup.h"
 #include "../model/controllers.h"
+#include "../run/report-payload.h"
 #include "../run/report.h"
+#include "bus-json.h"
+#include "json-write.h"
 #include "build-config.h"
 #include "names.h"
 
 static int get_topology(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
         Service *s = userdata;
         g_autoptr(JsonNode) topology = report_topology(s->topology);
-        g_autofree char *text = json_to_string(topology, FALSE);
+        g_autofree char *text = json_write(topology, false);
 
         service_touch(s);
         return sd_bus_reply_method_return(call, "s", text);
@@ -32,6 +35,24 @@ static int list_scenarios(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int list_payloads(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
+        Service *s = userdata;
+        g_autoptr(JsonArray) payloads = payload_set_to_json(s->payloads);
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r;
+
+        service_touch(s);
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = bus_json_append_objects(reply, payloads);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int reload_payloads(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
+        service_load_payloads(userdata);
+        return list_payloads(call, userdata, ret_error);
 }
 
 static int get_version(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
@@ -84,6 +105,10 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListScenarios", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(so)", scenarios),
                                 list_scenarios, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPayloads", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", payloads),
+                                list_payloads, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReloadPayloads", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", payloads),
+                                reload_payloads, 0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("CgroupRoot", "s", get_cgroup_root, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Controllers", "as", get_controllers, 0, 0),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "service.h"
+#include "bus-scenario.h"
 
 #include <errno.h>
 #include <systemd/sd-journal.h>
@@ -12,19 +12,11 @@
 #include "bus-argument.h"
 #include "bus-error.h"
 #include "bus-json.h"
+#include "json-write.h"
+#include "bus-payload.h"
 #include "names.h"
 
-struct ScenarioObject {
-        Service *service;
-        Scenario *scenario;
-        Runner *runner;
-        char *path;
-        sd_bus_slot *slot;
-        sd_event_source
-                *announce; /* PropertiesChanged goes out once a turn of the loop, however much happened */
-};
-
-static bool read_options(sd_bus_message *call, ApplyOptions *ret, GError **error) {
+bool bus_read_apply_options(sd_bus_message *call, ApplyOptions *ret, GError **error) {
         g_autoptr(JsonNode) node = bus_argument_read(call, "options", error);
 
         return node && decode_apply_options(node, ret, error);
@@ -35,7 +27,7 @@ static bool read_options(sd_bus_message *call, ApplyOptions *ret, GError **error
 /* A call that waits for its operation, and what of the operation becomes the body of its answer. */
 typedef struct Waiting {
         sd_bus_message *call;
-        int (*append)(sd_bus_message *reply, const Operation *op);
+        AppendAnswer append;
 } Waiting;
 
 static void waiting_free(void *userdata) {
@@ -45,7 +37,7 @@ static void waiting_free(void *userdata) {
         g_free(w);
 }
 
-static int append_first_result(sd_bus_message *reply, const Operation *op) {
+int bus_append_first_result(sd_bus_message *reply, const Operation *op) {
         return bus_json_append_object(reply, json_array_get_object_element(op->results, 0));
 }
 
@@ -60,12 +52,12 @@ static int append_results_text(sd_bus_message *reply, const Operation *op) {
 
         json_object_set_array_member(object, "cgroups", json_array_ref(op->results));
         root = json_node_init_object(json_node_alloc(), object);
-        text = json_to_string(root, FALSE);
+        text = json_write(root, false);
         return sd_bus_message_append(reply, "s", text);
 }
 
 static int append_end(sd_bus_message *reply, const Operation *op) {
-        g_autofree char *text = json_to_string(op->report, FALSE);
+        g_autofree char *text = json_write(op->report, false);
         g_auto(AutoFd) fd = memfd_new_sealed("ktsetup-report", text, strlen(text));
         int r = fd < 0 ? fd : bus_json_append_object(reply, op->summary);
 
@@ -94,8 +86,7 @@ static void answer(Operation *op, const GError *error, void *userdata) {
 
 /* ---- methods ---- */
 
-static Operation *new_operation(sd_bus_message *call, OperationKind kind,
-                                int (*append)(sd_bus_message *reply, const Operation *op)) {
+Operation *bus_operation_new(sd_bus_message *call, OperationKind kind, AppendAnswer append) {
         Waiting *w = g_new0(Waiting, 1);
 
         w->call = sd_bus_message_ref(call);
@@ -104,9 +95,8 @@ static Operation *new_operation(sd_bus_message *call, OperationKind kind,
 }
 
 static int submit_definitions(ScenarioObject *o, sd_bus_message *call, GPtrArray *defs,
-                              const ApplyOptions *options,
-                              int (*append)(sd_bus_message *reply, const Operation *op)) {
-        Operation *op = new_operation(call, OPERATION_APPLY, append);
+                              const ApplyOptions *options, AppendAnswer append) {
+        Operation *op = bus_operation_new(call, OPERATION_APPLY, append);
 
         op->defs = defs;
         op->options = *options;
@@ -129,11 +119,11 @@ static int add_cgroup_def(sd_bus_message *call, void *userdata, sd_bus_error *re
                 return bus_error_set(ret_error, error);
         defs = g_ptr_array_new_with_free_func((GDestroyNotify)cgroup_def_free);
         g_ptr_array_add(defs, def);
-        if (!read_options(call, &options, &error)) {
+        if (!bus_read_apply_options(call, &options, &error)) {
                 g_ptr_array_unref(defs);
                 return bus_error_set(ret_error, error);
         }
-        return submit_definitions(o, call, defs, &options, append_first_result);
+        return submit_definitions(o, call, defs, &options, bus_append_first_result);
 }
 
 static int apply_setup(sd_bus_message *call, void *userdata, sd_bus_error *ret_error) {
@@ -146,7 +136,7 @@ static int apply_setup(sd_bus_message *call, void *userdata, sd_bus_error *ret_e
         service_touch(o->service);
         if (node)
                 defs = decode_definitions(node, "definitions", &error);
-        if (!defs || !read_options(call, &options, &error))
+        if (!defs || !bus_read_apply_options(call, &options, &error))
                 return bus_error_set(ret_error, error);
         return submit_definitions(o, call, g_steal_pointer(&defs), &options, append_results);
 }
@@ -180,7 +170,7 @@ static int apply_json(sd_bus_message *call, void *userdata, sd_bus_error *ret_er
         ApplyOptions options;
 
         service_touch(o->service);
-        if (!defs || !read_options(call, &options, &error))
+        if (!defs || !bus_read_apply_options(call, &options, &error))
                 return bus_error_set(ret_error, error);
         return submit_definitions(o, call, g_steal_pointer(&defs), &options, append_results_text);
 }
@@ -193,7 +183,7 @@ static int end_step(sd_bus_message *call, void *userdata, sd_bus_error *ret_erro
         service_touch(o->service);
         if (!options || !decode_no_options(options, &error))
                 return bus_error_set(ret_error, error);
-        runner_submit(o->runner, new_operation(call, OPERATION_END_STEP, append_end));
+        runner_submit(o->runner, bus_operation_new(call, OPERATION_END_STEP, append_end));
         return 1;
 }
 
@@ -201,7 +191,7 @@ static int teardown(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_e
         ScenarioObject *o = userdata;
 
         service_touch(o->service);
-        runner_submit(o->runner, new_operation(call, OPERATION_TEARDOWN, append_end));
+        runner_submit(o->runner, bus_operation_new(call, OPERATION_TEARDOWN, append_end));
         return 1;
 }
 
@@ -209,7 +199,7 @@ static int get_state(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_
         ScenarioObject *o = userdata;
         g_autofree char *root = runner_root(o->runner);
         g_autoptr(JsonNode) state = report_state(o->scenario, root);
-        g_autofree char *text = json_to_string(state, FALSE);
+        g_autofree char *text = json_write(state, false);
 
         service_touch(o->service);
         return sd_bus_reply_method_return(call, "s", text);
@@ -244,6 +234,13 @@ static int get_workers(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path
                                      scenario_live_workers(((ScenarioObject *)userdata)->scenario));
 }
 
+static int get_payloads(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
+                        G_GNUC_UNUSED const char *interface, G_GNUC_UNUSED const char *property,
+                        sd_bus_message *reply, void *userdata, G_GNUC_UNUSED sd_bus_error *error) {
+        return sd_bus_message_append(reply, "u",
+                                     scenario_live_payloads(((ScenarioObject *)userdata)->scenario));
+}
+
 static const sd_bus_vtable scenario_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("AddCgroupDef", SD_BUS_ARGS("a{sv}", definition, "a{sv}", options),
@@ -256,15 +253,29 @@ static const sd_bus_vtable scenario_vtable[] = {
                                 SD_BUS_RESULT("a{sv}", summary, "h", report), end_step, 0),
         SD_BUS_METHOD_WITH_ARGS("Teardown", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", summary, "h", report),
                                 teardown, 0),
+        SD_BUS_METHOD_WITH_ARGS("RunPayload", SD_BUS_ARGS("a{sv}", request, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", result), bus_run_payload, 0),
+        SD_BUS_METHOD_WITH_ARGS("WaitPayload", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", record, "h", stdout, "h", stderr), bus_wait_payload,
+                                0),
+        SD_BUS_METHOD_WITH_ARGS("KillPayload", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", record, "h", stdout, "h", stderr), bus_kill_payload,
+                                0),
+        SD_BUS_METHOD_WITH_ARGS("GetPayloadOutput", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("h", stdout, "h", stderr, "h", changes), bus_get_payload_output,
+                                0),
         SD_BUS_METHOD_WITH_ARGS("GetState", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state), get_state,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("CgroupAdded", SD_BUS_ARGS("s", name, "s", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("CgroupRemoved", SD_BUS_ARGS("s", name, "s", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("WorkerExited", SD_BUS_ARGS("s", cgroup, "u", pid, "a{sv}", info), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("PayloadExited", SD_BUS_ARGS("s", name, "s", cgroup, "u", pid, "a{sv}", info),
+                                0),
         SD_BUS_SIGNAL_WITH_ARGS("StepEnded", SD_BUS_ARGS("u", step_index, "a{sv}", summary), 0),
         SD_BUS_PROPERTY("StepIndex", "u", get_step_index, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Cgroups", "as", get_cgroups, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Workers", "u", get_workers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Payloads", "u", get_payloads, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };
 
@@ -304,6 +315,19 @@ static void on_worker_exited(void *userdata, const char *cgroup, int pid, JsonOb
         send_signal(o, m, r);
 }
 
+static void on_payload_exited(void *userdata, const PayloadState *p, JsonObject *info) {
+        ScenarioObject *o = userdata;
+        g_autoptr(sd_bus_message) m = NULL;
+        int r = sd_bus_message_new_signal(o->service->bus, &m, o->path, KT_SCENARIO_INTERFACE,
+                                          "PayloadExited");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ssu", p->def->name, p->cgroup, (uint32_t)p->pid);
+        if (r >= 0)
+                r = bus_json_append_object(m, info);
+        send_signal(o, m, r);
+}
+
 static void on_step_ended(void *userdata, unsigned step_index, JsonObject *summary) {
         ScenarioObject *o = userdata;
         g_autoptr(sd_bus_message) m = NULL;
@@ -328,7 +352,7 @@ static int on_announce(G_GNUC_UNUSED sd_event_source *source, void *userdata) {
         ScenarioObject *o = userdata;
 
         sd_bus_emit_properties_changed(o->service->bus, o->path, KT_SCENARIO_INTERFACE, "StepIndex",
-                                       "Cgroups", "Workers", NULL);
+                                       "Cgroups", "Workers", "Payloads", NULL);
         return 0;
 }
 
@@ -344,6 +368,7 @@ static const RunnerEvents runner_events = {
         .cgroup_added = on_cgroup_added,
         .cgroup_removed = on_cgroup_removed,
         .worker_exited = on_worker_exited,
+        .payload_exited = on_payload_exited,
         .step_ended = on_step_ended,
         .quirks_found = on_quirks_found,
         .changed = on_changed,
@@ -364,7 +389,7 @@ bool scenario_object_is_idle(const ScenarioObject *o) {
 }
 
 bool scenario_object_is_empty(const ScenarioObject *o) {
-        return runner_is_idle(o->runner) && scenario_is_empty(o->scenario);
+        return runner_is_idle(o->runner) && scenario_is_empty(o->scenario) && o->scenario->records->len == 0;
 }
 
 void scenario_object_shut_down(ScenarioObject *o) {

@@ -2,8 +2,11 @@
 #include "service.h"
 
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 
 #include "../common/error.h"
+#include "../payload-files.h"
+#include "../user.h"
 #include "names.h"
 
 static bool all(const Service *s, bool (*holds)(const ScenarioObject *)) {
@@ -86,12 +89,27 @@ static void fill_runner_config(Service *s) {
                 .root = s->root,
                 .topology = s->topology,
                 .limits = { .max_cgroups = (unsigned)c->max_cgroups,
-                            .max_workers = (unsigned)c->max_workers },
+                            .max_workers = (unsigned)c->max_workers,
+                            .max_payloads = (unsigned)c->max_payloads },
                 .workers_per_cgroup = (unsigned)c->workers_per_cgroup,
                 .stop_ms = (unsigned)c->stop_timeout_sec * 1000,
                 .settle_ms = (unsigned)c->settle_timeout_sec * 1000,
                 .placement_log = c->placement_log,
+                .find_user = user_find,
+                .output_limit = c->max_output_bytes,
         };
+}
+
+void service_load_payloads(Service *s) {
+        payload_set_free(s->payloads);
+        s->payloads = payload_files_load(s->config->payload_directories);
+        s->runner_config.payloads = s->payloads;
+        for (guint i = 0; i < s->payloads->files->len; i++) {
+                const PayloadFile *file = s->payloads->files->pdata[i];
+                if (file->error)
+                        sd_journal_print(LOG_WARNING, "payload file %s is left out: %s", file->path,
+                                         file->error);
+        }
 }
 
 Service *service_new(sd_bus *bus, const Config *config, CgroupRoot *root, Topology *topology,
@@ -107,6 +125,7 @@ Service *service_new(sd_bus *bus, const Config *config, CgroupRoot *root, Topolo
         s->topology = topology;
         s->scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)scenario_object_free);
         fill_runner_config(s);
+        service_load_payloads(s);
         r = sd_event_add_time_relative(s->event, &s->idle_timer, CLOCK_MONOTONIC, 0, 0, on_idle, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->idle_timer, SD_EVENT_OFF);
@@ -133,6 +152,7 @@ void service_free(Service *s) {
         sd_bus_slot_unref(s->manager_slot);
         cgroup_root_free(s->root);
         topology_free(s->topology);
+        payload_set_free(s->payloads);
         sd_bus_unref(s->bus);
         sd_event_unref(s->event);
         g_free(s);

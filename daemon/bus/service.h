@@ -17,6 +17,7 @@ struct Service {
         const Config *config;
         CgroupRoot *root;
         Topology *topology;
+        PayloadSet *payloads;
         RunnerConfig runner_config;
         unsigned quirks;      /* WireQuirk bits, as the last executor told */
         GPtrArray *scenarios; /* of ScenarioObject */
@@ -35,6 +36,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Service, service_free)
 
 /* Tears everything down, then leaves the event loop. */
 void service_stop(Service *s);
+/* Reads the payload files anew; the journal names the broken ones. */
+void service_load_payloads(Service *s);
 /* Something happened: idleness counts from now. */
 void service_touch(Service *s);
 

@@ -18,6 +18,11 @@ typedef enum {
         KT_ERROR_TIMED_OUT,
         KT_ERROR_SHUTTING_DOWN,
         KT_ERROR_EXECUTOR_LOST,
+        KT_ERROR_NO_SUCH_CGROUP,
+        KT_ERROR_PAYLOAD_EXISTS,
+        KT_ERROR_NO_SUCH_PAYLOAD,
+        KT_ERROR_AMBIGUOUS_PAYLOAD,
+        KT_ERROR_PAYLOAD_FAILED, /* it could not be started */
 } KtError;
 
 #define KT_ERROR (kt_error_quark())

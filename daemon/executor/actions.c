@@ -9,6 +9,9 @@
 
 #include "describe.h"
 #include "home.h"
+#include "payload-end.h"
+#include "payload-kin.h"
+#include "payload-start.h"
 #include "phase.h"
 #include "spawn.h"
 #include "util.h"
@@ -78,7 +81,8 @@ static int do_await_empty(Executor *e, const Plan *plan, const WireAction *a, Wi
 }
 
 /* One pass over cgroup.procs. Returns how many were moved, or a negative errno. */
-static int evacuate_once(Executor *e, FILE *procs, char moved[WIRE_TEXT], WireFailure *failure) {
+static int evacuate_once(Executor *e, const char *path, FILE *procs, char moved[WIRE_TEXT],
+                         WireFailure *failure) {
         char line[32];
         int n = 0;
 
@@ -87,7 +91,7 @@ static int evacuate_once(Executor *e, FILE *procs, char moved[WIRE_TEXT], WireFa
                 char who[WIRE_TEXT] = "";
 
                 /* 0: lives in a pid namespace that is not ours to name it */
-                if (pid <= 0 || children_contain(e, pid))
+                if (pid <= 0 || children_contain(e, pid) || kin_of_any(e, path, pid))
                         continue;
                 describe_process(who, pid);
                 line[strcspn(line, "\n")] = '\0';
@@ -113,16 +117,17 @@ static void note_evacuated(Executor *e, uint32_t action, const char *moved) {
 }
 
 static int do_evacuate(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
+        const char *path = plan_at(plan, a->path);
         char moved[WIRE_TEXT] = "";
         int n = 1;
 
         /* A process that forks may leave a child behind that was not there at the first look. */
         for (unsigned pass = 0; n > 0 && pass < EVACUATE_PASSES; pass++) {
-                int fd = knob_open(&e->root, plan_at(plan, a->path), "cgroup.procs", O_RDONLY);
+                int fd = knob_open(&e->root, path, "cgroup.procs", O_RDONLY);
                 CLEANUP(close_file) FILE *procs = fd < 0 ? NULL : fdopen(fd, "r");
                 if (!procs)
                         return fd == -ENOENT ? 0 : fd < 0 ? fd : -ENOMEM;
-                n = evacuate_once(e, procs, moved, failure);
+                n = evacuate_once(e, path, procs, moved, failure);
         }
         if (*moved)
                 note_evacuated(e, failure->action, moved);
@@ -260,12 +265,33 @@ static int do_collect(Executor *e, const Plan *plan, const WireAction *a, WireFa
         return r;
 }
 
+/* ---- payloads ---- */
+
+static int do_payload(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
+        return payload_start(e, plan, a, failure);
+}
+
+static int do_end_payload(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
+        Payload *payload = payload_find(e, a->payload_id);
+
+        return payload ? payload_end(e, payload, plan_at(plan, a->path), failure->detail) : 0;
+}
+
 static int (*const actions[ACTION_KIND_COUNT])(Executor *, const Plan *, const WireAction *,
                                                WireFailure *) = {
-        [ACTION_MKDIR] = do_mkdir,     [ACTION_ENABLE] = do_enable,     [ACTION_WRITE] = do_write,
-        [ACTION_SPAWN] = do_spawn,     [ACTION_RELEASE] = do_release,   [ACTION_STOP] = do_stop,
-        [ACTION_COLLECT] = do_collect, [ACTION_EVACUATE] = do_evacuate, [ACTION_AWAIT_EMPTY] = do_await_empty,
-        [ACTION_RMDIR] = do_rmdir,     [ACTION_PHASE] = do_phase,
+        [ACTION_MKDIR] = do_mkdir,
+        [ACTION_ENABLE] = do_enable,
+        [ACTION_WRITE] = do_write,
+        [ACTION_SPAWN] = do_spawn,
+        [ACTION_RELEASE] = do_release,
+        [ACTION_STOP] = do_stop,
+        [ACTION_COLLECT] = do_collect,
+        [ACTION_EVACUATE] = do_evacuate,
+        [ACTION_AWAIT_EMPTY] = do_await_empty,
+        [ACTION_RMDIR] = do_rmdir,
+        [ACTION_PHASE] = do_phase,
+        [ACTION_PAYLOAD] = do_payload,
+        [ACTION_END_PAYLOAD] = do_end_payload,
 };
 
 int action_run(Executor *e, const Plan *plan, uint32_t index, WireFailure *failure) {

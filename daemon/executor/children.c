@@ -4,17 +4,29 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "executor.h"
 #include "futex.h"
 #include "memory.h"
+#include "payload.h"
 #include "util.h"
 
 enum { REAP_MS = 3000 };
 
+void children_add(Executor *e, Child *child) {
+        child->live = true;
+        pid_table_add(e->children.by_pid, child);
+}
+
+Child *children_find(const Executor *e, pid_t pid) {
+        return pid_table_find(e->children.by_pid, pid);
+}
+
 bool children_contain(const Executor *e, pid_t pid) {
-        return pid_table_find(e->children.by_pid, pid) != NULL;
+        return children_find(e, pid) != NULL;
 }
 
 uint32_t children_live(const Executor *e) {
@@ -77,8 +89,8 @@ Group *group_find(const Executor *e, uint32_t id) {
 void group_add_child(Executor *e, Group *group, uint32_t index, pid_t pid) {
         Child *child = &group->children[index];
 
-        *child = (Child){ .pid = pid, .index = index, .live = true, .group = group };
-        pid_table_add(e->children.by_pid, child);
+        *child = (Child){ .pid = pid, .index = index, .group = group };
+        children_add(e, child);
         group->n_live++;
 }
 
@@ -146,7 +158,7 @@ void group_free(Executor *e, Group *group) {
         munmap(group, group_size(group->n_children));
 }
 
-/* ---- ends of workers ---- */
+/* ---- ends of children ---- */
 
 static WorkerExit exit_kind_of(const Child *child, const siginfo_t *info) {
         if (info->si_code == CLD_EXITED)
@@ -175,14 +187,11 @@ static void thread_ended(Executor *e, Group *group, uint32_t index, pid_t leader
                      finished ? 0 : value);
 }
 
-static void child_ended(Executor *e, Child *child, const siginfo_t *info) {
+static void child_of_group_ended(Executor *e, Child *child, const siginfo_t *info) {
         Group *group = child->group;
         WorkerExit kind = exit_kind_of(child, info);
 
-        pid_table_remove(e->children.by_pid, child);
-        child->live = false;
         group->n_live--;
-        executor_beat(e);
         if (!group->announced && !group->lost)
                 group->lost = child;
 
@@ -193,6 +202,28 @@ static void child_ended(Executor *e, Child *child, const siginfo_t *info) {
                         thread_ended(e, group, i, child->pid, kind, info->si_status);
 }
 
+/* `child` is NULL for an orphan that came here because this process is a subreaper. */
+static void reap_one(Executor *e, Child *child, pid_t pid) {
+        siginfo_t info;
+        struct rusage usage;
+
+        /* While a worker is a zombie its id is nobody else's: what it left in its process group goes now.
+         * What a payload leaves goes on, and whose group an orphan is in, nobody knows. */
+        if (child && child->group)
+                kill(-pid, SIGKILL);
+        /* The C library's waitid() lacks the last argument. */
+        if (syscall(SYS_waitid, P_PID, pid, &info, WEXITED, &usage) < 0 || !child)
+                return;
+
+        pid_table_remove(e->children.by_pid, child);
+        child->live = false;
+        executor_beat(e);
+        if (child->payload)
+                payload_leader_ended(e, child->payload, &info, &usage);
+        else
+                child_of_group_ended(e, child, &info);
+}
+
 void children_reap(Executor *e) {
         siginfo_t info;
 
@@ -200,18 +231,13 @@ void children_reap(Executor *e) {
                 info.si_pid = 0;
                 if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
                         return;
-                /* While it is a zombie its id is nobody else's: what it left in its process group goes now.
-                 */
-                kill(-info.si_pid, SIGKILL);
-                waitid(P_PID, (id_t)info.si_pid, &info, WEXITED);
-
-                Child *child = pid_table_find(e->children.by_pid, info.si_pid);
-                if (child)
-                        child_ended(e, child, &info);
+                reap_one(e, children_find(e, info.si_pid), info.si_pid);
         }
 }
 
 void children_kill_all(Executor *e) {
         for (Group *group = e->children.groups; group; group = group->next)
                 group_kill(group, false);
+        for (Payload *payload = e->children.payloads; payload; payload = payload->next)
+                payload_kill_leader(payload);
 }

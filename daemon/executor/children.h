@@ -9,12 +9,15 @@
 #include "ledger.h"
 #include "pid-table.h"
 
+/* A process that this one has started and not reaped yet: a worker, a leader of workers, or the leader of a
+ * payload. */
 struct Child {
         pid_t pid;
-        uint32_t index;
-        bool live;    /* not reaped yet */
-        bool overdue; /* killed because it did not answer the stop */
+        uint32_t index; /* in its group */
+        bool live;      /* not reaped yet */
+        bool overdue;   /* killed because it did not answer the stop */
         Group *group;
+        Payload *payload; /* instead of a group */
 };
 
 /* The workers of one SPAWN, and their arena. Lives from the SPAWN until its workers are gone and have been
@@ -37,8 +40,9 @@ struct Group {
 };
 
 typedef struct Children {
-        PidTable *by_pid; /* the live ones; NULL before the first group */
+        PidTable *by_pid; /* the live ones; NULL before the first */
         Group *groups;
+        Payload *payloads;
 } Children;
 
 /* A group without workers, noted in the ledger, and room for its children. 0, -ENOMEM, or another negative
@@ -61,6 +65,10 @@ int group_destroy(Executor *e, Group *group);
 /* A group without live children. */
 void group_free(Executor *e, Group *group);
 
+/* Room has been made for the child, and it has been forked: from now on it is looked after. */
+void children_add(Executor *e, Child *child);
+/* NULL: no live child of that pid. */
+Child *children_find(const Executor *e, pid_t pid);
 bool children_contain(const Executor *e, pid_t pid);
 uint32_t children_live(const Executor *e);
 void children_reap(Executor *e);

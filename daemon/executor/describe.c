@@ -80,6 +80,25 @@ static bool exists(const CgroupRoot *root, const char *cgroup, const char *knob)
         return fd >= 0;
 }
 
+/* A cgroup is as frozen as those above it; what is above the root is not ours to read. */
+static void describe_frozen(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup) {
+        char path[PATH_MAX], text[8];
+
+        snprintf(path, sizeof path, "%s", cgroup);
+        for (bool own = true;; own = false) {
+                if (knob_read(root, path, "cgroup.freeze", text, sizeof text) > 0 && strcmp(text, "1") == 0) {
+                        separate(ret);
+                        describe_append(ret, "cgroup.freeze%s%s \"1\"", own ? "" : " of ",
+                                        own     ? ""
+                                        : *path ? path
+                                                : "the root");
+                }
+                if (!*path)
+                        return;
+                path[parent_length(path)] = '\0';
+        }
+}
+
 void describe_cgroup(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup, const char *knob,
                      int error) {
         describe_knob(ret, root, cgroup, "cgroup.controllers", "");
@@ -88,6 +107,8 @@ void describe_cgroup(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cg
                 separate(ret);
                 describe_append(ret, "%s %s", knob, exists(root, cgroup, knob) ? "exists" : "does not exist");
         }
+        if (error == ETIMEDOUT)
+                describe_frozen(ret, root, cgroup);
         if (error == EBUSY)
                 describe_processes(ret, root, cgroup);
         if (error == EAGAIN || error == EOPNOTSUPP)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "actions.h"
 #include "home.h"
 #include "memory.h"
+#include "payload.h"
 #include "phase.h"
 #include "quirks.h"
 #include "util.h"
@@ -293,6 +295,10 @@ static int executor_start(Executor *e, const char *root) {
                 return -errno;
         madvise(e->status, sizeof *e->status, MADV_DONTFORK);
 
+        /* What a payload leaves behind comes here when its parents end: it is reaped, and its end is noticed.
+         */
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+                return -errno;
         int r = open_signals(e);
         if (r >= 0)
                 r = open_descriptors(e);
@@ -334,6 +340,8 @@ static void executor_leave(Executor *e) {
 }
 
 static void executor_free(Executor *e) {
+        while (e->children.payloads) /* what not even SIGKILL ended */
+                payload_free(e, e->children.payloads);
         while (e->ledger.newest)
                 ledger_remove(&e->ledger, e->ledger.newest);
         pid_table_free(e->children.by_pid);

@@ -58,3 +58,5 @@ void executor_beat(Executor *e);
 /* Sends one message; waits for room, but not for a daemon that is gone. fd may be -1. 0 or -ECANCELED; with a
  * descriptor also what the kernel lacks to pass it on, and then nothing was sent. */
 int executor_send(Executor *e, const void *message, size_t size, int fd);
+/* The same with up to two descriptors. */
+int executor_send_fds(Executor *e, const void *message, size_t size, const int *fds, size_t n_fds);

@@ -7,6 +7,9 @@
 
 #include "actions.h"
 #include "executor.h"
+#include "payload-end.h"
+#include "subtree.h"
+#include "util.h"
 
 LedgerEntry *ledger_prepare(LedgerKind kind, const char *path) {
         size_t length = strlen(path);
@@ -40,10 +43,18 @@ void ledger_remove(Ledger *ledger, LedgerEntry *entry) {
         ledger_discard(entry);
 }
 
+bool ledger_has_cgroup(const Ledger *ledger, const char *path) {
+        for (const LedgerEntry *entry = ledger->newest; entry; entry = entry->older)
+                if (entry->kind == LEDGER_CGROUP && strcmp(entry->path, path) == 0)
+                        return true;
+        return false;
+}
+
 void ledger_forget_path(Ledger *ledger, const char *path) {
         for (LedgerEntry *entry = ledger->newest, *older; entry; entry = older) {
                 older = entry->older;
-                if (entry->kind == LEDGER_GROUP || strcmp(entry->path, path) != 0)
+                bool is_process = entry->kind == LEDGER_GROUP || entry->kind == LEDGER_PAYLOAD;
+                if (is_process || strcmp(entry->path, path) != 0)
                         continue;
                 bool made = entry->kind == LEDGER_CGROUP;
                 ledger_remove(ledger, entry);
@@ -65,6 +76,8 @@ static int undo_entry(Executor *e, LedgerEntry *entry, uint64_t settle_ms) {
                 break;
         case LEDGER_GROUP:
                 return group_destroy(e, entry->group); /* and the entry with it */
+        case LEDGER_PAYLOAD:
+                return payload_end(e, entry->payload, entry->path, NULL);
         }
         if (r < 0 && r != -ENOENT)
                 return r;
@@ -97,6 +110,7 @@ bool ledger_undo_all(Executor *e, uint64_t settle_ms) {
                 if (r == -EBUSY && entry->kind == LEDGER_CGROUP) {
                         /* May poison the cgroup for clone3 (WireQuirk), but this one goes away. */
                         knob_write_in(&e->root, entry->path, "cgroup.kill", "1");
+                        subtree_remove(e, entry->path, after_ms(settle_ms), true);
                         r = undo_entry(e, entry, settle_ms);
                 }
                 complete = complete && r >= 0;

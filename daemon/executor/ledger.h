@@ -6,6 +6,7 @@
 
 typedef struct Executor Executor;
 typedef struct Group Group;
+typedef struct Payload Payload;
 
 /* What this process has made and still owes the removal of, oldest first. A failed plan takes its own entries
  * back, newest first; the end of the process takes back all of them. */
@@ -13,6 +14,7 @@ typedef enum LedgerKind {
         LEDGER_CGROUP,      /* made: rmdir */
         LEDGER_CONTROLLERS, /* enabled in a cgroup's subtree_control: `text` disables them */
         LEDGER_GROUP,       /* born: kill and reap the workers */
+        LEDGER_PAYLOAD,     /* born: kill what is left of it; its cgroup is `path` */
 } LedgerKind;
 
 typedef struct LedgerEntry LedgerEntry;
@@ -21,6 +23,7 @@ struct LedgerEntry {
         LedgerKind kind;
         uint32_t plan, action; /* what made it */
         Group *group;
+        Payload *payload;
         char *text;
         char path[];
 };
@@ -40,6 +43,7 @@ static inline void ledger_discard_pointer(LedgerEntry **entry) {
 
 void ledger_add(Ledger *ledger, LedgerEntry *entry);
 void ledger_remove(Ledger *ledger, LedgerEntry *entry);
+bool ledger_has_cgroup(const Ledger *ledger, const char *path);
 /* A cgroup is gone, and with it what was enabled in it. */
 void ledger_forget_path(Ledger *ledger, const char *path);
 
@@ -47,5 +51,5 @@ void ledger_forget_path(Ledger *ledger, const char *path);
  * is told. Returns whether everything was. */
 typedef void (*LedgerFailed)(Executor *e, const LedgerEntry *entry, int error);
 bool ledger_undo_plan(Executor *e, uint64_t settle_ms, LedgerFailed failed);
-/* The same for everything; whoever sits in a cgroup of ours is killed. */
+/* The same for everything; whoever sits in a cgroup of ours, or below it, is killed. */
 bool ledger_undo_all(Executor *e, uint64_t settle_ms);

@@ -15,6 +15,9 @@ enum {
         GROUP_WORKERS_MAX = 1 << 20, /* far above what a machine can fork: only sizes must not overflow */
         MASK_WORDS_MAX = 1 << 12,    /* 262,144 CPUs */
         NODES_MAX = 1 << 10,         /* NODES_SHIFT, which configures MAX_NUMNODES, is nowhere above 10 */
+        ARGV_MAX = 1 << 16,
+        ENVIRONMENT_MAX = 1 << 12, /* each is looked for among the others */
+        GROUPS_MAX = 1 << 16,      /* NGROUPS_MAX, include/uapi/linux/limits.h */
         KNOWN_SAMPLES = SAMPLE_WAKE_LATENCY,
 };
 
@@ -28,6 +31,14 @@ const WireAction *plan_action(const Plan *plan, uint32_t index) {
 
 const WireGroupSpec *plan_group(const Plan *plan, uint32_t index) {
         return (const WireGroupSpec *)plan_at(plan, plan->head->groups) + index;
+}
+
+const WirePayloadSpec *plan_payload(const Plan *plan, uint32_t index) {
+        return (const WirePayloadSpec *)plan_at(plan, plan->head->payloads) + index;
+}
+
+const char *plan_text(const Plan *plan, const WireTexts *texts, uint32_t index) {
+        return plan_at(plan, ((const uint32_t *)plan_at(plan, texts->offsets))[index]);
 }
 
 /* ---- checks; each returns NULL or what is wrong ---- */
@@ -66,6 +77,7 @@ typedef enum Need {
         NEEDS_NAME = 1 << 1, /* the path may not be the root */
         NEEDS_VALUE = 1 << 2,
         NEEDS_GROUPS = 1 << 3,
+        NEEDS_PAYLOAD = 1 << 4,
 } Need;
 
 static const unsigned needs[ACTION_KIND_COUNT] = {
@@ -76,6 +88,8 @@ static const unsigned needs[ACTION_KIND_COUNT] = {
         [ACTION_EVACUATE] = NEEDS_PATH,
         [ACTION_AWAIT_EMPTY] = NEEDS_PATH,
         [ACTION_RMDIR] = NEEDS_PATH | NEEDS_NAME,
+        [ACTION_PAYLOAD] = NEEDS_PATH | NEEDS_PAYLOAD,
+        [ACTION_END_PAYLOAD] = NEEDS_PATH,
 };
 
 /* The leader has one name, and ids are those of a whole process. */
@@ -116,6 +130,8 @@ static const char *check_action(const Plan *plan, const WireAction *a) {
                 return "path is the root itself";
         if (need & NEEDS_VALUE && !has_text(plan->head, a->value))
                 return "value is missing";
+        if (need & NEEDS_PAYLOAD && a->payload >= plan->head->n_payloads)
+                return "no such payload in the plan";
         return need & NEEDS_GROUPS ? check_spawn(plan, a) : NULL;
 }
 
@@ -168,6 +184,53 @@ static const char *check_group(const WirePlan *head, const WireGroupSpec *g) {
         return NULL;
 }
 
+static bool is_assignment(const char *text) {
+        return *text != '=' && strchr(text, '=');
+}
+
+static bool texts_fit(const Plan *plan, const WireTexts *texts, uint32_t max) {
+        if (texts->n > max || !has_array(plan->head, texts->offsets, texts->n, sizeof(uint32_t)))
+                return false;
+        const uint32_t *offsets = plan_at(plan, texts->offsets);
+        for (uint32_t i = 0; i < texts->n; i++)
+                if (!has_text(plan->head, offsets[i]))
+                        return false;
+        return true;
+}
+
+static bool environment_fits(const Plan *plan, const WireTexts *texts) {
+        if (!texts_fit(plan, texts, ENVIRONMENT_MAX))
+                return false;
+        for (uint32_t i = 0; i < texts->n; i++)
+                if (!is_assignment(plan_text(plan, texts, i)))
+                        return false;
+        return true;
+}
+
+/* A full path, or a name to look for. */
+static bool is_program(const char *exec) {
+        return *exec && (*exec == '/' || !strchr(exec, '/'));
+}
+
+static const char *check_payload(const Plan *plan, const WirePayloadSpec *p) {
+        const WirePlan *head = plan->head;
+
+        if (!has_text(head, p->exec) || !is_program(plan_at(plan, p->exec)))
+                return "program is missing, or neither a full path nor a name";
+        if (p->argv.n == 0 || !texts_fit(plan, &p->argv, ARGV_MAX))
+                return "arguments do not fit";
+        if (!environment_fits(plan, &p->environment))
+                return "environment does not fit";
+        if (p->cookie ? !has_text(head, p->cookie) || !is_assignment(plan_at(plan, p->cookie)) : !p->alone)
+                return "cookie is missing or not KEY=VALUE";
+        if (p->directory &&
+            (!has_text(head, p->directory) || *(const char *)plan_at(plan, p->directory) != '/'))
+                return "directory is not a full path";
+        if (p->n_groups > GROUPS_MAX || !has_array(head, p->groups, p->n_groups, sizeof(uint32_t)))
+                return "supplementary groups do not fit";
+        return NULL;
+}
+
 static const char *check_head(const WirePlan *head, uint64_t size) {
         if (size < sizeof *head || head->magic != WIRE_PLAN_MAGIC)
                 return "not a plan";
@@ -177,6 +240,8 @@ static const char *check_head(const WirePlan *head, uint64_t size) {
                 return "actions do not fit";
         if (!has_array(head, head->groups, head->n_groups, sizeof(WireGroupSpec)))
                 return "groups do not fit";
+        if (!has_array(head, head->payloads, head->n_payloads, sizeof(WirePayloadSpec)))
+                return "payloads do not fit";
         if (head->n_groups && (head->n_nodes == 0 || head->n_nodes > NODES_MAX))
                 return "impossible number of NUMA nodes";
         return NULL;
@@ -187,6 +252,8 @@ static const char *check_plan(const Plan *plan, WireFailure *failure) {
 
         for (uint32_t i = 0; !wrong && i < plan->head->n_groups; i++)
                 wrong = check_group(plan->head, plan_group(plan, i));
+        for (uint32_t i = 0; !wrong && i < plan->head->n_payloads; i++)
+                wrong = check_payload(plan, plan_payload(plan, i));
         for (uint32_t i = 0; !wrong && i < plan->head->n_actions; i++) {
                 failure->action = i;
                 wrong = check_action(plan, plan_action(plan, i));

@@ -19,3 +19,5 @@ void plan_close(Plan *plan);
 const void *plan_at(const Plan *plan, uint32_t offset);
 const WireAction *plan_action(const Plan *plan, uint32_t index);
 const WireGroupSpec *plan_group(const Plan *plan, uint32_t index);
+const WirePayloadSpec *plan_payload(const Plan *plan, uint32_t index);
+const char *plan_text(const Plan *plan, const WireTexts *texts, uint32_t index);

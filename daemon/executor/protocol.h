@@ -12,18 +12,21 @@
  *
  * The daemon sends a plan: a WireSubmit with one sealed memfd. The executor carries out the actions in order.
  * On a failure it undoes what it had done, newest first, and says so. It sends WireGroup (with the arena's
- * fd) when a worker group is born, WireExit when a worker ends, WireNote for a failure that the plan
+ * fd) when a worker group is born, WirePayload (with the read ends of its pipes) when a payload runs,
+ * WireExit and WirePayloadExit when a worker or a payload ends, WireNote for a failure that the plan
  * tolerates, and WireDone once for each plan. When the socket closes it kills and removes everything it made
  * and exits. */
-enum { WIRE_PROTOCOL = 2, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
+enum { WIRE_PROTOCOL = 3, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
 
 typedef enum WireKind {
-        WIRE_HELLO = 1, /* executor: ready; carries the status page's memfd */
-        WIRE_SUBMIT,    /* daemon: carries the plan's memfd */
-        WIRE_GROUP,     /* executor: carries the arena's memfd */
-        WIRE_EXIT,      /* executor */
-        WIRE_NOTE,      /* executor */
-        WIRE_DONE,      /* executor */
+        WIRE_HELLO = 1,    /* executor: ready; carries the status page's memfd */
+        WIRE_SUBMIT,       /* daemon: carries the plan's memfd */
+        WIRE_GROUP,        /* executor: carries the arena's memfd */
+        WIRE_EXIT,         /* executor */
+        WIRE_NOTE,         /* executor */
+        WIRE_DONE,         /* executor */
+        WIRE_PAYLOAD,      /* executor: carries the read ends of its stdout and stderr */
+        WIRE_PAYLOAD_EXIT, /* executor */
 } WireKind;
 
 /* Kernel faults that change what may be done; probed once by the executor. */
@@ -52,6 +55,11 @@ typedef enum ActionKind {
         ACTION_EVACUATE, /* path: a cgroup: move processes that are not ours to the executor's own cgroup */
         ACTION_AWAIT_EMPTY, /* path: a cgroup: wait for `populated 0` in cgroup.events */
         ACTION_RMDIR,       /* path: a cgroup; one that is gone already is fine */
+        ACTION_PAYLOAD,     /* path: a cgroup; payload: index of the payload spec. Ends when the program has
+                               replaced the child (exec); undone by ending it */
+        ACTION_END_PAYLOAD, /* path: its cgroup; payload_id. Kills its process group, and in the cgroup
+                               whatever it left; ends when all of that is gone. One that is not there any more
+                               is fine */
         ACTION_KIND_COUNT,
 } ActionKind;
 
@@ -67,6 +75,8 @@ typedef struct WireAction {
         uint32_t group, n_groups; /* ACTION_SPAWN: indices into the plan's group specs */
         uint32_t group_id;        /* the others that speak of a group */
         uint32_t phase;           /* ACTION_PHASE */
+        uint32_t payload;         /* ACTION_PAYLOAD: index into the plan's payload specs */
+        uint32_t payload_id;      /* ACTION_END_PAYLOAD */
 } WireAction;
 
 enum { WIRE_COMM = 16, WIRE_ID_KEEP = 0xffffffffu /* for uid and gid: leave as it is */ };
@@ -101,14 +111,46 @@ typedef struct WireGroupSpec {
         char pcomm[WIRE_COMM]; /* "" = each worker is a process */
 } WireGroupSpec;
 
+/* A list of texts: n offsets at an 8-byte aligned offset. */
+typedef struct WireTexts {
+        uint32_t offsets, n;
+} WireTexts;
+
+typedef struct WirePayloadSpec {
+        uint32_t payload_id;
+        uint32_t exec;  /* text: a full path, or a name for PATH (its own, else the executor's, else the
+                           usual one) */
+        WireTexts argv; /* argv[0] and what follows; n >= 1 */
+        WireTexts environment; /* KEY=VALUE: over what the executor has */
+        uint32_t cookie; /* text KEY=VALUE, also put into the environment: by it whatever the payload left in
+                            the cgroup is told from what others did */
+        uint32_t alone;  /* nothing but this payload is in its cgroup: no cookie is looked for */
+        uint32_t own_group;        /* it leads a process group; else it stays in the executor's */
+        uint32_t directory;        /* text: a full path */
+        uint32_t uid, gid;         /* or WIRE_ID_KEEP, and then groups are kept as well */
+        uint32_t groups, n_groups; /* supplementary ones, uint32_t each at an 8-byte aligned offset */
+} WirePayloadSpec;
+
+/* Where a payload's set-up was when it failed: WireFailure.setup_step of ACTION_PAYLOAD. */
+typedef enum PayloadStep {
+        PAYLOAD_STEP_BIRTH,     /* descriptors, pipes, clone3 or the move into the cgroup */
+        PAYLOAD_STEP_IDS,       /* groups, gid, uid */
+        PAYLOAD_STEP_DIRECTORY, /* chdir; WireFailure.detail: the directory */
+        PAYLOAD_STEP_EXEC,  /* WireFailure.detail: the file that was tried; after a tab, the interpreter that
+                               its first line asks for, if it has one */
+        PAYLOAD_STEP_START, /* it was not born, or not done with the above, in time: ETIMEDOUT; or died:
+                               ECHILD */
+        PAYLOAD_STEP_COUNT,
+} PayloadStep;
+
 typedef struct WirePlan {
         uint32_t magic;
         uint32_t size; /* of the whole, bytes */
-        uint32_t n_actions, n_groups;
-        uint32_t actions, groups; /* offsets; 8-byte aligned */
-        uint32_t n_nodes;         /* highest NUMA node + 1, for arenas */
-        uint32_t stop_ms;         /* how long the workers of one plan may take to stop, all together */
-        uint32_t settle_ms;       /* how long AWAIT_EMPTY waits */
+        uint32_t n_actions, n_groups, n_payloads;
+        uint32_t actions, groups, payloads; /* offsets; 8-byte aligned */
+        uint32_t n_nodes;                   /* highest NUMA node + 1, for arenas */
+        uint32_t stop_ms;   /* how long the workers of one plan may take to stop, all together */
+        uint32_t settle_ms; /* how long AWAIT_EMPTY waits */
 } WirePlan;
 
 /* ---- messages; each begins with its kind ---- */
@@ -150,6 +192,30 @@ typedef struct WireExit {
         int32_t exit_value;
 } WireExit;
 
+typedef struct WirePayload {
+        uint32_t kind;
+        uint32_t payload_id;
+        int32_t pid;
+        uint32_t placement; /* WorkerPlacement */
+} WirePayload;
+
+/* Its leader has ended, whoever asked for that: at once, not when it is asked for. What it left behind goes
+ * on until ACTION_END_PAYLOAD. */
+typedef struct WirePayloadExit {
+        uint32_t kind;
+        uint32_t payload_id;
+        int32_t pid;
+        uint32_t exit_kind; /* WORKER_EXIT_CODE or WORKER_EXIT_SIGNAL */
+        int32_t exit_value;
+        uint32_t asked;     /* 1: killed by ACTION_END_PAYLOAD or an undo */
+        uint64_t oom_kills; /* in its cgroup since it was born: oom_kill of memory.events; 0 where there is
+                               none */
+        uint64_t run_ns;    /* from birth, CLOCK_MONOTONIC */
+        /* getrusage(2) of the leader and of the children that it waited for */
+        uint64_t user_us, system_us, max_rss_kib, minor_faults, major_faults, in_blocks, out_blocks;
+        uint64_t voluntary_switches, involuntary_switches;
+} WirePayloadExit;
+
 /* A failure as the executor saw it: facts, no advice.
  *
  * Errors with a meaning of their own: EBADMSG, the plan is not sound and nothing was done; ECHILD, a worker
@@ -160,8 +226,9 @@ typedef struct WireFailure {
         int32_t error;       /* positive errno; ETIMEDOUT for a deadline; 0 in a note that is no failure */
         uint32_t worker;     /* ACTION_SPAWN: slot of the worker it happened to, or WIRE_LEADER */
         uint32_t setup_step; /* ACTION_SPAWN: SetupStep; SETUP_NONE when the worker could not be created or
-                                died */
-        uint32_t exit_kind;  /* ACTION_SPAWN: WorkerExit, of a worker that died before it was ready */
+                                died. ACTION_PAYLOAD: PayloadStep */
+        uint32_t exit_kind;  /* ACTION_SPAWN: WorkerExit, of a worker that died before it was ready;
+                                ACTION_PAYLOAD: the same of its leader, with ECHILD */
         int32_t exit_value;
         char detail[WIRE_TEXT]; /* state of the cgroup at that moment, or "" */
 } WireFailure;

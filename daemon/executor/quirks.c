@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "actions.h"
-#include "spawn.h"
+#include "birth.h"
 #include "util.h"
 
 enum { PROBE_SETTLE_MS = 1000 };
@@ -16,7 +16,7 @@ enum { PROBE_SETTLE_MS = 1000 };
  * none. */
 static int try_child(int cgroup_fd) {
         int status;
-        pid_t pid = spawn_into(cgroup_fd);
+        pid_t pid = birth_clone(cgroup_fd);
 
         if (pid == 0)
                 _exit(0);
@@ -32,7 +32,7 @@ static uint32_t probe_in(const CgroupRoot *root, const char *path) {
 
         if (fd < 0)
                 return 0;
-        if (spawn_into_refused(try_child(fd)))
+        if (birth_clone_refused(try_child(fd)))
                 return QUIRK_NO_CLONE_INTO_CGROUP;
         /* Seen on 6.18.44, fixed upstream by "cgroup: fix spurious SIGKILL of CLONE_INTO_CGROUP children". */
         if (knob_write_in(root, path, "cgroup.kill", "1") == 0 && try_child(fd) == -ESRCH)

@@ -2,15 +2,12 @@
 #include "spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "birth.h"
 #include "briefing.h"
 #include "describe.h"
 #include "futex.h"
@@ -27,80 +24,32 @@ enum {
 /* One SPAWN under way. */
 typedef struct Spawn {
         Executor *e;
-        const char *path;
-        int cgroup_fd;
-        int procs_fd; /* its cgroup.procs when children must be moved; -1: nothing to write to */
-        bool move;
+        Birth birth;
         Group *group;
         Briefing briefing;
         PipeRing ring; /* of the communication group that is being started */
         WireFailure *failure;
 } Spawn;
 
-pid_t spawn_into(int cgroup_fd) {
-        /* No CLONE_PIDFD: workers never exec, so each would inherit the descriptors of all before it. */
-        struct clone_args args = {
-                .flags = CLONE_INTO_CGROUP,
-                .exit_signal = SIGCHLD,
-                .cgroup = (uint64_t)cgroup_fd,
-        };
-        long pid = syscall(SYS_clone3, &args, sizeof args);
-        return pid < 0 ? -errno : (pid_t)pid;
-}
-
-bool spawn_into_refused(int error) {
-        return error == -ENOSYS || error == -EPERM || error == -EOPNOTSUPP || error == -EBADF;
-}
-
 /* ---- one child: a worker, or the leader of all of them ---- */
 
-static _Noreturn void child_main(const WorkerContext *w, const LeaderContext *leader) {
+static _Noreturn void child_main(const Spawn *s, WorkerContext *w, const LeaderContext *leader) {
+        w->held = s->birth.move;
         if (leader)
                 leader_main(leader);
         worker_main(w);
 }
 
-/* The slow way: the child holds still until it has been moved. */
-static int fork_and_move(Spawn *s, WorkerContext *w, const LeaderContext *leader, pid_t *ret) {
-        char text[16];
-
-        w->held = true;
-        pid_t pid = fork();
-        if (pid == 0)
-                child_main(w, leader);
-        if (pid < 0)
-                return -errno;
-        *ret = pid;
-        snprintf(text, sizeof text, "%d", pid);
-        if (s->procs_fd >= 0 && write(s->procs_fd, text, strlen(text)) < 0)
-                return -errno;
-        return 0;
-}
-
-static int open_procs(Spawn *s) {
-        if (s->procs_fd >= 0)
-                return 0;
-        s->procs_fd = knob_open(&s->e->root, s->path, "cgroup.procs", O_WRONLY);
-        /* A plain directory need not play a cgroup to the end. */
-        if (s->procs_fd == -ENOENT && !s->e->root.is_cgroup2)
-                return 0;
-        return s->procs_fd < 0 ? s->procs_fd : 0;
-}
-
-/* Forks by whichever way works. *ret_pid is set even on failure when there is a child. */
+/* *ret_pid is set even on failure when there is a child. */
 static int fork_child(Spawn *s, WorkerContext *w, const LeaderContext *leader, pid_t *ret_pid) {
-        if (!s->move) {
-                pid_t pid = spawn_into(s->cgroup_fd);
-                if (pid == 0)
-                        child_main(w, leader);
-                if (!spawn_into_refused(pid)) {
-                        *ret_pid = pid < 0 ? 0 : pid;
-                        return pid < 0 ? pid : 0;
-                }
-                s->move = true;
-        }
-        int r = open_procs(s);
-        return r < 0 ? r : fork_and_move(s, w, leader, ret_pid);
+        pid_t pid = birth_fork(&s->birth);
+
+        if (pid == 0)
+                child_main(s, w, leader);
+        if (pid < 0)
+                return pid;
+        *ret_pid = pid;
+        return birth_place(&s->birth, pid);
 }
 
 static void bury(pid_t pid) {
@@ -113,11 +62,11 @@ static void bury(pid_t pid) {
 static void fill_slots(const Spawn *s, uint32_t first, uint32_t n, pid_t pid) {
         for (uint32_t i = first + n; i-- > first;) {
                 ArenaSlot *slot = arena_slot(s->group->arena, i);
-                atomic_store_explicit(&slot->placement, s->move ? PLACEMENT_MOVED : PLACEMENT_BORN,
+                atomic_store_explicit(&slot->placement, s->birth.move ? PLACEMENT_MOVED : PLACEMENT_BORN,
                                       memory_order_relaxed);
                 atomic_store_explicit(&slot->pid, pid, memory_order_release);
         }
-        if (s->move)
+        if (s->birth.move)
                 futex_wake_all((_Atomic uint32_t *)&arena_slot(s->group->arena, first)->pid);
 }
 
@@ -129,7 +78,7 @@ static int start_child(Spawn *s, WorkerContext *w, const LeaderContext *leader, 
         if (r < 0) {
                 if (pid > 0)
                         bury(pid);
-                describe_cgroup(s->failure->detail, &s->e->root, s->path, NULL, -r);
+                describe_cgroup(s->failure->detail, &s->e->root, s->birth.path, NULL, -r);
                 return r;
         }
         group_add_child(s->e, s->group, w->index, pid);
@@ -218,35 +167,26 @@ static int spawn(Spawn *s) {
 
         int r = s->group->led ? start_leader(s) : start_workers(s);
         pipe_ring_close(&s->ring); /* of a communication group that was broken off */
-        close_fd(&s->procs_fd);
+        birth_end(&s->birth);
         if (r >= 0)
                 r = await_ready(s->e, s->group, deadline, s->failure);
         return r < 0 ? r : announce(s);
 }
 
 int spawn_group(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
-        const char *path = plan_at(plan, a->path);
         uint32_t id = plan_group(plan, a->group)->group_id;
         ArenaShape shape = briefing_shape(e, plan, a);
-        CLEANUP(close_fd) int cgroup_fd = cgroup_open_dir(&e->root, path);
-        Spawn s = { .e = e,
-                    .path = path,
-                    .cgroup_fd = cgroup_fd,
-                    .procs_fd = -1,
-                    .move = e->quirks & QUIRK_NO_CLONE_INTO_CGROUP,
-                    .failure = failure };
+        Spawn s = { .e = e, .failure = failure };
 
-        if (cgroup_fd < 0)
-                return cgroup_fd;
-        if (group_find(e, id))
-                return -EEXIST;
-        int r = group_new(e, id, &shape, &s.group);
-        if (r < 0)
-                return r;
-
-        s.briefing = briefing_begin(e, plan, a, s.group->arena);
-        r = spawn(&s);
-        if (r < 0)
+        int r = birth_begin(&s.birth, e, plan_at(plan, a->path));
+        if (r >= 0)
+                r = group_find(e, id) ? -EEXIST : group_new(e, id, &shape, &s.group);
+        if (r >= 0) {
+                s.briefing = briefing_begin(e, plan, a, s.group->arena);
+                r = spawn(&s);
+        }
+        birth_end(&s.birth);
+        if (r < 0 && s.group)
                 group_destroy(e, s.group); /* what does not end stays in the ledger, and the undo comes back
                                               to it */
         return r;

@@ -6,6 +6,7 @@
 #include "../common/error.h"
 #include "../topology/cpulist.h"
 #include "cgroup-name.h"
+#include "decode-payload.h"
 #include "decode-works.h"
 
 /* Microseconds, as cpu.max counts them. */
@@ -160,6 +161,7 @@ static const Field definition_fields[] = {
         WORKER_FIELDS(CgroupDef, defaults),
         { "swappable", field_read_boolean, offsetof(CgroupDef, swappable), 0, 0, NULL, NULL },
         { "works", works_read, offsetof(CgroupDef, works), 0, 0, NULL, work_fields },
+        { "payload", payload_choice_read, offsetof(CgroupDef, payload), 0, 0, NULL, NULL },
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 

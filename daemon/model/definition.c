@@ -29,6 +29,7 @@ void cgroup_def_free(CgroupDef *def) {
         g_clear_pointer(&def->cpuset, cpuset_spec_free);
         g_clear_pointer(&def->cpuset_mems, hwloc_bitmap_free);
         g_free(def->defaults.comm);
+        payload_choice_free(def->payload);
         g_clear_pointer(&def->works, g_ptr_array_unref);
         g_free(def);
 }

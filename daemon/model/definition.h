@@ -10,6 +10,7 @@
 #include "../topology/cpuset-spec.h"
 #include "../topology/mempolicy.h"
 #include "../worker/work-type.h"
+#include "payload.h"
 #include "sched-policy.h"
 
 /* What a caller asks for, decoded and checked as far as that goes without knowing the machine. Plain values:
@@ -82,7 +83,8 @@ typedef struct CgroupDef {
         IoLimits io;
         PidsLimits pids;
         WorkerAttributes defaults;
-        bool swappable;   /* a work type override of the call may replace its works' types */
+        bool swappable;         /* a work type override of the call may replace its works' types */
+        PayloadChoice *payload; /* NULL: none */
         GPtrArray *works; /* of WorkSpec; never empty: a definition without works has one default group */
 } CgroupDef;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "fields.h"
 
+#include "json-write.h"
+
 #include <string.h>
 
 #include "../common/error.h"
@@ -80,7 +82,7 @@ bool field_wrong_type(JsonNode *node, const char *wanted, GError **error) {
                 return field_fail(error, "null is no value here; leave the key out, or give %s", wanted);
         if (!JSON_NODE_HOLDS_VALUE(node))
                 return field_fail(error, "expected %s, got %s", wanted, type_name(node));
-        value = json_to_string(node, FALSE);
+        value = json_write(node, false);
         shown = spec_excerpt(value);
         return field_fail(error, "expected %s, got %s: %s", wanted, type_name(node), shown);
 }
@@ -102,15 +104,8 @@ static size_t count_fields(const Field *fields) {
 }
 
 static bool unknown_key(const char *key, const Field *fields, GError **error) {
-        /* Words of the vocabulary whose meaning is not built yet. Taking them and doing nothing would be a
-         * lie. */
-        static const char *const reserved[] = { "payload", NULL };
         const SpecWords known = { nth_key, NULL, count_fields(fields), fields };
 
-        if (g_strv_contains(reserved, key))
-                return field_fail(
-                        error, "the key '%s' is not acted on by this version, so it is refused; leave it out",
-                        key);
         return spec_unknown_word(error, "key", key, &known, NULL);
 }
 

@@ -3,13 +3,16 @@
 
 #include <glib.h>
 #include <hwloc.h>
+#include <json-glib/json-glib.h>
 #include <stdbool.h>
 
+#include "../executor/protocol.h"
 #include "../worker/arena.h"
 #include "../worker/work-type.h"
+#include "payload.h"
 
-/* What exists, as the books have it: cgroups and worker groups of one scenario, each owned by the step or by
- * the backdrop. The planner reads it, an operation that succeeded writes it. */
+/* What exists, as the books have it: cgroups, worker groups and payloads of one scenario, each owned by the
+ * step or by the backdrop. The planner reads it, an operation that succeeded writes it. */
 typedef enum Slot {
         SLOT_STEP,     /* until the step's end */
         SLOT_BACKDROP, /* until teardown */
@@ -54,14 +57,51 @@ typedef struct GroupState {
         size_t arena_size;
 } GroupState;
 
+typedef enum PayloadOrigin {
+        PAYLOAD_OF_DEFINITION, /* the definition of its cgroup */
+        PAYLOAD_OF_CALL,       /* RunPayload */
+} PayloadOrigin;
+
+/* What a payload has printed to one stream. */
+typedef struct PayloadCount {
+        uint64_t bytes; /* all of it */
+        uint64_t kept;  /* the first so many; the rest was dropped */
+} PayloadCount;
+
+/* A payload from its start until somebody asked for its result: WaitPayload, KillPayload, or the end of its
+ * slot. It may have exited long before. */
+typedef struct PayloadState {
+        uint32_t id;     /* never used twice in a scenario's life */
+        PayloadDef *def; /* its name is the payload's */
+        char *cgroup;    /* as it was addressed; "" = none */
+        char *directory; /* the cgroup that it lives in: `cgroup`, or one of its own, "@payload-ID" */
+        Slot slot;
+        PayloadOrigin origin;
+        char **args;            /* the call's, behind the definition's */
+        int pid;                /* 0: not started yet */
+        bool moved;             /* its placement: WorkerPlacement */
+        WirePayloadExit *exit;  /* NULL: its leader runs */
+        bool timed_out;         /* what ended it was the timeout of a wait */
+        PayloadCount output[2]; /* stdout, stderr */
+} PayloadState;
+
 typedef struct Scenario {
         char *name;
         uint32_t step_index;   /* of the step that is open; counts from 0 */
         unsigned root_enabled; /* Controller bits in the root's cgroup.subtree_control */
         uint32_t next_group_id;
-        GPtrArray *cgroups; /* of CgroupState, in order of creation: parents before children */
-        GPtrArray *groups;  /* of GroupState, in order of creation */
+        GPtrArray *cgroups;       /* of CgroupState, in order of creation: parents before children */
+        GPtrArray *groups;        /* of GroupState, in order of creation */
+        uint32_t next_payload_id; /* counts from 1 */
+        GPtrArray *payloads;      /* of PayloadState, in order of their start */
+        GPtrArray *records; /* of PayloadRecord: results that were asked for already, for the slot's report */
 } Scenario;
+
+/* The result of a payload, kept until its slot's report tells it. */
+typedef struct PayloadRecord {
+        Slot slot;
+        JsonObject *record;
+} PayloadRecord;
 
 CgroupState *cgroup_state_new(const char *name, Slot slot, bool implicit);
 void cgroup_state_free(CgroupState *c);
@@ -83,6 +123,33 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupState, cgroup_state_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GroupState, group_state_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scenario, scenario_free)
 
+/* slot, origin and args are the caller's to fill in; takes a reference to def. cgroup may be "". */
+PayloadState *payload_state_new(uint32_t id, PayloadDef *def, const char *cgroup);
+void payload_state_free(PayloadState *p);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PayloadState, payload_state_free)
+/* It has no cgroup, and so one of its own. */
+bool payload_state_is_alone(const PayloadState *p);
+/* The program, the definition's arguments, those of the call. g_strfreev() it. */
+char **payload_state_argv(const PayloadState *p);
+/* "'a'", or "(no cgroup)" for "". g_free() it. */
+char *payload_cgroup_text(const char *cgroup);
+/* "in cgroup 'a'", or "(no cgroup)" for "". g_free() it. */
+char *payload_place_text(const char *cgroup);
+/* "the definition of cgroup 'a'", "RunPayload". */
+char *payload_origin_text(const PayloadState *p);
+PayloadState *scenario_find_payload(const Scenario *s, uint32_t id);
+/* The one of that name in that cgroup ("" = none): step first, then backdrop. NULL: none. */
+PayloadState *scenario_payload_at(const Scenario *s, const char *name, const char *cgroup);
+/* The one that is meant; `verb` is the method's name, for the messages: KT_ERROR_NO_SUCH_PAYLOAD (nearest
+ * name, and how to start one) or KT_ERROR_AMBIGUOUS_PAYLOAD (how many, where, and how to say which). */
+PayloadState *scenario_address_payload(const Scenario *s, const PayloadAddress *address, const char *verb,
+                                       GError **error);
+/* Takes both. */
+void scenario_add_record(Scenario *s, Slot slot, JsonObject *record);
+/* Payloads whose leader runs. */
+unsigned scenario_live_payloads(const Scenario *s);
+
+/* Nothing that needs an executor. */
 bool scenario_is_empty(const Scenario *s);
 CgroupState *scenario_find_cgroup(const Scenario *s, const char *name);
 GroupState *scenario_find_group(const Scenario *s, uint32_t id);
@@ -92,5 +159,6 @@ bool scenario_has_below(const Scenario *s, const char *name);
 unsigned scenario_live_workers(const Scenario *s);
 unsigned scenario_count_workers(const Scenario *s);
 unsigned group_live_workers(const GroupState *g);
-/* Forgets everything; for a scenario whose executor is gone, and all of its things with it. */
+/* Forgets everything that was there, for a scenario whose executor is gone, and all of its things with it;
+ * results that are known already stay until a report tells them. */
 void scenario_clear(Scenario *s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "plan.h"
+#include "plan-payload.h"
 
 /* The end of a step or of everything. Each action is tolerated: a cgroup that will not go must not keep the
  * others. What could not be removed stays in the books, so that the next end tries again. */
@@ -29,6 +29,17 @@ static void plan_thaw(Plan *plan, const Scenario *s, Slot slot) {
                 a->value = g_strdup("0");
                 a->flags = ACTION_TOLERATE;
         }
+}
+
+/* The step's before the backdrop's, each newest first. A frozen one dies of SIGKILL as any other does, so it
+ * needs no thaw. */
+static void plan_payloads(Plan *plan, const Scenario *s, Slot slot) {
+        for (Slot owner = SLOT_STEP; owner <= slot; owner++)
+                for (guint i = s->payloads->len; i-- > 0;) {
+                        const PayloadState *p = s->payloads->pdata[i];
+                        if (p->slot == owner)
+                                plan_payload_end(plan, p);
+                }
 }
 
 static void plan_stop(Plan *plan, const Scenario *s, Slot slot) {
@@ -72,6 +83,7 @@ Plan *plan_end(const PlanContext *context, Slot slot) {
         if (slot == SLOT_STEP)
                 plan_phase(plan, s);
         plan_thaw(plan, s, slot);
+        plan_payloads(plan, s, slot);
         plan_stop(plan, s, slot);
         /* Newest first: children stand after their parents in the books. */
         for (guint i = s->cgroups->len; i-- > 0;) {

@@ -4,10 +4,12 @@
 #include "../common/error.h"
 #include "../model/cgroup-name.h"
 #include "knobs.h"
+#include "plan-payload.h"
 #include "plan-works.h"
 
 /* A set-up pass: for each definition its parents, its directory, its limits, its workers held at the gate;
- * and only when all of that stands, the gates open. So a failure on the way never let a worker run. */
+ * and only when all of that stands, the gates open, and payloads begin beside workers that run. So a failure
+ * on the way never let a worker run. */
 typedef struct Pass {
         const PlanContext *context;
         Plan *plan;
@@ -231,10 +233,10 @@ static void write_knobs(Pass *p, const CgroupDef *def, CgroupState *cgroup) {
         }
 }
 
-/* Every worker is a task of its cgroup, and so is the leader of a container: a pids.max below their number
- * can only fail. */
+/* Every worker is a task of its cgroup, and so are the leader of a container and a payload: a pids.max below
+ * their number can only fail. */
 static bool check_pids(const Pass *p, const CgroupDef *def, guint first_group, GError **error) {
-        guint64 workers = 0, leaders = 0;
+        guint64 workers = 0, leaders = 0, needed;
         g_autofree char *with = NULL;
 
         for (guint i = first_group; i < p->plan->groups->len; i++) {
@@ -242,14 +244,30 @@ static bool check_pids(const Pass *p, const CgroupDef *def, guint first_group, G
                 workers += group->n_workers;
                 leaders += group->pcomm != NULL;
         }
-        if (!def->pids.max.set || def->pids.max.unlimited || def->pids.max.value >= workers + leaders)
+        needed = workers + leaders + (def->payload ? 1 : 0);
+        if (!def->pids.max.set || def->pids.max.unlimited || def->pids.max.value >= needed)
                 return true;
         with = leaders ? g_strdup_printf(" and the leader of each pcomm (%" G_GUINT64_FORMAT ")", leaders)
                        : g_strdup("");
         return fail(error, KT_ERROR_INVALID_DEFINITION, def, "pids.max",
                     "pids.max %" G_GUINT64_FORMAT " leaves no room for its %" G_GUINT64_FORMAT
-                    " workers%s; set it to %" G_GUINT64_FORMAT " or more",
-                    def->pids.max.value, workers, with, workers + leaders);
+                    " workers%s%s; set it to %" G_GUINT64_FORMAT " or more",
+                    def->pids.max.value, workers, with, def->payload ? " and its payload" : "", needed);
+}
+
+static bool plan_payload(const Pass *p, const CgroupDef *def, GError **error) {
+        g_autofree char *place = NULL;
+        PayloadDef *payload;
+
+        if (!def->payload)
+                return true;
+        payload = plan_payload_def(p->context, def->payload, error);
+        if (payload &&
+            plan_payload_new(p->plan, p->context, payload, def->name, p->slot, PAYLOAD_OF_DEFINITION, error))
+                return true;
+        place = definition_place(def, "payload");
+        g_prefix_error(error, "%s", place);
+        return false;
 }
 
 static bool plan_definition(Pass *p, const CgroupDef *def, GError **error) {
@@ -259,9 +277,9 @@ static bool plan_definition(Pass *p, const CgroupDef *def, GError **error) {
         g_autofree char *works = NULL;
         CgroupState *cgroup;
 
-        if (!check_name(p, def, error) || !check_controllers(p, def, needed, error) ||
-            !resolve_cpuset(p, def, &cpuset, error) || !check_mems(p, def, error) ||
-            !make_parents(p, def, needed, error))
+        if (!check_name(p, def, error) || !plan_payload(p, def, error) ||
+            !check_controllers(p, def, needed, error) || !resolve_cpuset(p, def, &cpuset, error) ||
+            !check_mems(p, def, error) || !make_parents(p, def, needed, error))
                 return false;
         cgroup = cgroup_state_new(def->name, p->slot, false);
         cgroup->cpuset = g_steal_pointer(&cpuset);
@@ -292,7 +310,7 @@ static void begin_phase(Pass *p) {
 
         if (p->slot == SLOT_STEP && !step_has_begun(s))
                 pass_add(p, ACTION_PHASE, "", NULL)->phase = s->step_index + 1;
-        else if (p->slot == SLOT_BACKDROP && scenario_is_empty(s) && s->step_index > 0)
+        else if (p->slot == SLOT_BACKDROP && plan_follows_a_step(p->context))
                 pass_add(p, ACTION_PHASE, "", NULL)->phase = PHASE_BETWEEN;
 }
 
@@ -319,6 +337,22 @@ static bool check_cgroups(const Pass *p, GError **error) {
         return false;
 }
 
+/* With the last definition, as the gates before them. */
+static void start_payloads(Pass *p, const GPtrArray *defs) {
+        guint next = 0;
+
+        for (guint i = 0; i < defs->len; i++) {
+                const CgroupDef *def = defs->pdata[i];
+                PlanAction *a;
+
+                if (!def->payload)
+                        continue;
+                a = plan_payload_start(p->plan, p->plan->payloads->pdata[next++]);
+                a->def = p->def;
+                a->origin = g_strdup_printf("%s%spayload", def->origin, def->origin[0] ? "." : "");
+        }
+}
+
 Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, GError **error) {
         g_autoptr(Plan) plan = plan_new(context);
         Pass pass = { .context = context,
@@ -335,5 +369,6 @@ Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, G
         }
         if (plan->groups->len > 0)
                 open_gates(&pass);
+        start_payloads(&pass, defs);
         return g_steal_pointer(&plan);
 }

@@ -6,6 +6,7 @@
 static void plan_action_free(PlanAction *a) {
         g_free(a->cgroup);
         g_free(a->value);
+        g_free(a->payload_name);
         g_free(a->origin);
         g_free(a);
 }
@@ -15,6 +16,13 @@ static void plan_group_free(PlanGroup *g) {
         group_state_free(g->state);
         g_ptr_array_unref(g->works);
         g_free(g);
+}
+
+static void plan_payload_free(PlanPayload *p) {
+        payload_state_free(p->state);
+        user_ids_clear(&p->ids);
+        g_free(p->cookie);
+        g_free(p);
 }
 
 static void plan_enable_free(PlanEnable *e) {
@@ -30,6 +38,8 @@ Plan *plan_new(const PlanContext *context) {
         plan->groups = g_ptr_array_new_with_free_func((GDestroyNotify)plan_group_free);
         plan->enables = g_ptr_array_new_with_free_func((GDestroyNotify)plan_enable_free);
         plan->removals = g_ptr_array_new_with_free_func(g_free);
+        plan->payloads = g_ptr_array_new_with_free_func((GDestroyNotify)plan_payload_free);
+        plan->endings = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         plan->n_nodes = (unsigned)hwloc_bitmap_last(context->topology->node_ids) + 1;
         plan->stop_ms = context->stop_ms;
         plan->settle_ms = context->settle_ms;
@@ -44,6 +54,8 @@ void plan_free(Plan *plan) {
         g_ptr_array_unref(plan->groups);
         g_ptr_array_unref(plan->enables);
         g_ptr_array_unref(plan->removals);
+        g_ptr_array_unref(plan->payloads);
+        g_array_unref(plan->endings);
         g_free(plan);
 }
 
@@ -55,6 +67,10 @@ PlanAction *plan_add(Plan *plan, ActionKind kind, const char *cgroup) {
         a->def = -1;
         g_ptr_array_add(plan->actions, a);
         return a;
+}
+
+bool plan_follows_a_step(const PlanContext *context) {
+        return scenario_is_empty(context->scenario) && context->scenario->step_index > 0;
 }
 
 char *plan_action_path(const PlanAction *action) {
@@ -86,6 +102,17 @@ static uint32_t put_text(GByteArray *out, const char *text) {
         return offset;
 }
 
+static WireTexts put_texts(GByteArray *out, char *const *texts) {
+        g_autoptr(GArray) offsets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+        for (; *texts; texts++) {
+                uint32_t offset = put_text(out, *texts);
+                g_array_append_val(offsets, offset);
+        }
+        return (WireTexts){ .offsets = put(out, offsets->data, offsets->len * sizeof(uint32_t)),
+                            .n = offsets->len };
+}
+
 static WireGroupSpec encode_work(const PlanWork *work, GByteArray *out) {
         WireGroupSpec spec = work->spec;
 
@@ -111,6 +138,51 @@ static uint32_t encode_groups(const Plan *plan, GByteArray *out, uint32_t *ret_n
         return put(out, specs->data, specs->len * sizeof(WireGroupSpec));
 }
 
+/* By its name and its definition's own; the latter wins. */
+static char **payload_environment(const PayloadDef *def) {
+        g_autoptr(GStrvBuilder) environment = g_strv_builder_new();
+        g_autofree char *name = g_strconcat("KTSETUP_PAYLOAD=", def->name, NULL);
+
+        g_strv_builder_add(environment, name);
+        g_strv_builder_addv(environment, (const char **)def->environment);
+        return g_strv_builder_end(environment);
+}
+
+static void encode_ids(WirePayloadSpec *spec, const UserIds *ids, GByteArray *out) {
+        spec->uid = ids->uid;
+        spec->gid = ids->gid;
+        if (!ids->groups || ids->groups->len == 0)
+                return;
+        spec->groups = put(out, ids->groups->data, ids->groups->len * sizeof(gid_t));
+        spec->n_groups = ids->groups->len;
+}
+
+static WirePayloadSpec encode_payload(const PlanPayload *payload, GByteArray *out) {
+        const PayloadState *state = payload->state;
+        g_auto(GStrv) argv = payload_state_argv(state), environment = payload_environment(state->def);
+        WirePayloadSpec spec = { .payload_id = state->id,
+                                 .alone = payload_state_is_alone(state),
+                                 .own_group = !state->def->parent_process_group };
+
+        spec.exec = put_text(out, state->def->exec);
+        spec.argv = put_texts(out, argv);
+        spec.environment = put_texts(out, environment);
+        spec.cookie = put_text(out, payload->cookie);
+        spec.directory = put_text(out, state->def->working_directory);
+        encode_ids(&spec, &payload->ids, out);
+        return spec;
+}
+
+static uint32_t encode_payloads(const Plan *plan, GByteArray *out) {
+        g_autoptr(GArray) specs = g_array_new(FALSE, TRUE, sizeof(WirePayloadSpec));
+
+        for (guint i = 0; i < plan->payloads->len; i++) {
+                WirePayloadSpec spec = encode_payload(plan->payloads->pdata[i], out);
+                g_array_append_val(specs, spec);
+        }
+        return put(out, specs->data, specs->len * sizeof(WirePayloadSpec));
+}
+
 /* Groups are spawned in the order of their specs. */
 static void encode_spawn(WireAction *wire, const PlanGroup *group, uint32_t *next_spec) {
         wire->group = *next_spec;
@@ -121,18 +193,22 @@ static void encode_spawn(WireAction *wire, const PlanGroup *group, uint32_t *nex
 
 static uint32_t encode_actions(const Plan *plan, GByteArray *out) {
         g_autoptr(GArray) actions = g_array_new(FALSE, TRUE, sizeof(WireAction));
-        uint32_t next_spec = 0;
+        uint32_t next_spec = 0, next_payload = 0;
 
         for (guint i = 0; i < plan->actions->len; i++) {
                 const PlanAction *a = plan->actions->pdata[i];
                 g_autofree char *path = plan_action_path(a);
-                WireAction wire = {
-                        .kind = a->kind, .flags = a->flags, .group_id = a->group_id, .phase = a->phase
-                };
+                WireAction wire = { .kind = a->kind,
+                                    .flags = a->flags,
+                                    .group_id = a->group_id,
+                                    .phase = a->phase,
+                                    .payload_id = a->payload_id };
                 wire.path = put_text(out, path);
                 wire.value = put_text(out, a->value);
                 if (a->group)
                         encode_spawn(&wire, a->group, &next_spec);
+                if (a->payload) /* started in the order of their specs, too */
+                        wire.payload = next_payload++;
                 g_array_append_val(actions, wire);
         }
         return put(out, actions->data, actions->len * sizeof(WireAction));
@@ -142,12 +218,14 @@ GByteArray *plan_encode(const Plan *plan) {
         GByteArray *out = g_byte_array_new();
         WirePlan head = { .magic = WIRE_PLAN_MAGIC,
                           .n_actions = plan->actions->len,
+                          .n_payloads = plan->payloads->len,
                           .n_nodes = plan->n_nodes,
                           .stop_ms = plan->stop_ms,
                           .settle_ms = plan->settle_ms };
 
         put(out, &head, sizeof(head));
         head.groups = encode_groups(plan, out, &head.n_groups);
+        head.payloads = encode_payloads(plan, out);
         head.actions = encode_actions(plan, out);
         head.size = out->len;
         memcpy(out->data, &head, sizeof(head));
@@ -157,12 +235,19 @@ GByteArray *plan_encode(const Plan *plan) {
 /* ---- the form a dry run shows ---- */
 
 static const char *const action_names[ACTION_KIND_COUNT] = {
-        [ACTION_MKDIR] = "mkdir",       [ACTION_ENABLE] = "enable",
-        [ACTION_WRITE] = "write",       [ACTION_SPAWN] = "spawn",
-        [ACTION_PHASE] = "phase",       [ACTION_RELEASE] = "release",
-        [ACTION_STOP] = "stop",         [ACTION_COLLECT] = "collect",
-        [ACTION_EVACUATE] = "evacuate", [ACTION_AWAIT_EMPTY] = "await-empty",
+        [ACTION_MKDIR] = "mkdir",
+        [ACTION_ENABLE] = "enable",
+        [ACTION_WRITE] = "write",
+        [ACTION_SPAWN] = "spawn",
+        [ACTION_PHASE] = "phase",
+        [ACTION_RELEASE] = "release",
+        [ACTION_STOP] = "stop",
+        [ACTION_COLLECT] = "collect",
+        [ACTION_EVACUATE] = "evacuate",
+        [ACTION_AWAIT_EMPTY] = "await-empty",
         [ACTION_RMDIR] = "rmdir",
+        [ACTION_PAYLOAD] = "payload",
+        [ACTION_END_PAYLOAD] = "end-payload",
 };
 
 static const PlanGroup *group_of(const Plan *plan, const PlanAction *action) {
@@ -204,6 +289,15 @@ static void show_group(JsonObject *object, const GroupState *group) {
         json_object_set_array_member(object, "works", works);
 }
 
+static void show_argv(JsonObject *object, const PayloadState *payload) {
+        g_auto(GStrv) argv = payload_state_argv(payload);
+        JsonArray *array = json_array_new();
+
+        for (char **arg = argv; *arg; arg++)
+                json_array_add_string_element(array, *arg);
+        json_object_set_array_member(object, "argv", array);
+}
+
 static JsonObject *action_to_json(const Plan *plan, const PlanContext *context, const PlanAction *action) {
         JsonObject *object = json_object_new();
         const PlanGroup *group = group_of(plan, action);
@@ -217,6 +311,10 @@ static JsonObject *action_to_json(const Plan *plan, const PlanContext *context, 
                 json_object_set_string_member(object, "value", action->value);
         if (group)
                 show_group(object, group->state);
+        if (action->payload_name)
+                json_object_set_string_member(object, "payload", action->payload_name);
+        if (action->payload)
+                show_argv(object, action->payload->state);
         return object;
 }
 

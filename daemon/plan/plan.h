@@ -17,6 +17,7 @@
 typedef struct PlanLimits {
         unsigned max_cgroups;
         unsigned max_workers;
+        unsigned max_payloads;
 } PlanLimits;
 
 typedef struct PlanContext {
@@ -30,7 +31,9 @@ typedef struct PlanContext {
         const WorkType *work_type_override; /* for works of swappable definitions whose count it divides;
                                                NULL: none */
         unsigned stop_ms, settle_ms;
-        guint32 seed; /* for affinities drawn by lot */
+        guint32 seed;               /* for affinities drawn by lot */
+        const PayloadSet *payloads; /* what the files define */
+        UserFinder find_user;
 } PlanContext;
 
 /* What the executor is told of one WorkState. */
@@ -45,18 +48,28 @@ typedef struct PlanGroup {
         GPtrArray *works;  /* of PlanWork, as state->works */
 } PlanGroup;
 
+/* What is needed to start one; its texts are filled in when encoded. */
+typedef struct PlanPayload {
+        PayloadState *state; /* enters the books */
+        UserIds ids;
+        char *cookie; /* KTSETUP_PAYLOAD_ID=SCENARIO-ID */
+} PlanPayload;
+
 typedef struct PlanAction {
         ActionKind kind;
         unsigned flags;   /* ActionFlag */
         char *cgroup;     /* name below the scenario, "" for its root */
         const char *file; /* ACTION_WRITE: the knob */
         char *value;
-        PlanGroup *group;  /* ACTION_SPAWN; borrowed from the plan */
-        uint32_t group_id; /* the others that speak of a group */
-        uint32_t phase;    /* ACTION_PHASE */
-        int def;           /* index of the definition it serves, -1 for none */
-        char *origin;      /* place in the definition, "cgroups[1].cpu.weight"; of a spawn, the list of
-                              works, "cgroups[1].works"; or NULL */
+        PlanGroup *group;     /* ACTION_SPAWN; borrowed from the plan */
+        uint32_t group_id;    /* the others that speak of a group */
+        uint32_t phase;       /* ACTION_PHASE */
+        PlanPayload *payload; /* ACTION_PAYLOAD; borrowed from the plan */
+        uint32_t payload_id;  /* ACTION_END_PAYLOAD */
+        char *payload_name;   /* of these two, for dry runs and messages */
+        int def;              /* index of the definition it serves, -1 for none */
+        char *origin;         /* place in the definition, "cgroups[1].cpu.weight"; of a spawn, the list of
+                                 works, "cgroups[1].works"; in RunPayload's request, "payload"; or NULL */
 } PlanAction;
 
 /* More controllers for the children of a cgroup that exists already ("" = the root). */
@@ -71,6 +84,8 @@ typedef struct Plan {
         GPtrArray *groups;   /* of PlanGroup */
         GPtrArray *enables;  /* of PlanEnable */
         GPtrArray *removals; /* names of cgroups that go, in order */
+        GPtrArray *payloads; /* of PlanPayload */
+        GArray *endings;     /* of uint32_t: ids of payloads that end, in order */
         guint64 n_workers;   /* set-up: in the books and in `groups` */
         unsigned n_nodes;    /* highest NUMA node + 1 */
         unsigned stop_ms, settle_ms;
@@ -82,6 +97,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 /* All of `defs` (CgroupDef) into `slot`, or an error and nothing. */
 Plan *plan_setup(const PlanContext *context, const GPtrArray *defs, Slot slot, GError **error);
 
+/* One more payload. Refuses in this order: the flags of the call, a cgroup that is not there or cannot hold
+ * it, a payload of that name in that cgroup, one too many, a user that is not there. */
+Plan *plan_run_payload(const PlanContext *context, const PayloadRequest *request, Slot slot, GError **error);
+
+/* The end of one payload, running or not: as the end of its slot would do it. Cannot fail. */
+Plan *plan_end_payload(const PlanContext *context, const PayloadState *payload);
+
 /* Stop, collect and remove what the slot owns; SLOT_BACKDROP means everything. Cannot fail: every removal
  * is tried whatever became of the ones before. */
 Plan *plan_end(const PlanContext *context, Slot slot);
@@ -89,12 +111,16 @@ Plan *plan_end(const PlanContext *context, Slot slot);
 /* The form the executor reads: a WirePlan. */
 GByteArray *plan_encode(const Plan *plan);
 
-/* The actions that serve definition `def`, as a dry run shows them. */
+/* The actions that serve definition `def` (-1: none, as all those of a plan for one payload), as a dry run
+ * shows them. */
 JsonArray *plan_actions_to_json(const Plan *plan, const PlanContext *context, int def);
 
 /* ---- for the planners ---- */
 
 Plan *plan_new(const PlanContext *context);
 PlanAction *plan_add(Plan *plan, ActionKind kind, const char *cgroup);
+/* The plan will make the scenario's executor start anew after a step: it has to be told that there was one.
+ */
+bool plan_follows_a_step(const PlanContext *context);
 /* The directory of a cgroup or of a knob below the root, relative. */
 char *plan_action_path(const PlanAction *action);

@@ -34,7 +34,22 @@ typedef union WireMessage {
         WireExit exit;
         WireNote note;
         WireDone done;
+        WirePayload payload;
+        WirePayloadExit payload_exit;
 } WireMessage;
+
+/* What comes along with a message; whoever keeps a descriptor puts -1 in its place. */
+enum { FDS_MAX = 2 };
+typedef struct WireFds {
+        int fd[FDS_MAX];
+} WireFds;
+
+static void wire_fds_close(WireFds *fds) {
+        for (int i = 0; i < FDS_MAX; i++)
+                if (fds->fd[i] >= 0)
+                        g_close(fds->fd[i], NULL);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WireFds, wire_fds_close)
 
 static void map_status(ExecutorLink *link, int fd) {
         void *page = mmap(NULL, sizeof(WireStatus), PROT_READ, MAP_SHARED, fd, 0);
@@ -61,18 +76,18 @@ static const ArenaHead *map_arena(int fd, size_t *ret_size) {
         return arena;
 }
 
-static const char *receive_hello(ExecutorLink *link, const WireMessage *m, int fd) {
+static const char *receive_hello(ExecutorLink *link, const WireMessage *m, WireFds *fds) {
         if (m->hello.protocol != WIRE_PROTOCOL)
                 return "daemon and executor come from different versions; reinstall, or restart the daemon";
-        if (fd >= 0)
-                map_status(link, fd);
+        if (fds->fd[0] >= 0)
+                map_status(link, fds->fd[0]);
         link->events->hello(link->userdata, &m->hello);
         return NULL;
 }
 
-static const char *receive_group(ExecutorLink *link, const WireMessage *m, int fd) {
+static const char *receive_group(ExecutorLink *link, const WireMessage *m, WireFds *fds) {
         size_t size = 0;
-        const ArenaHead *arena = map_arena(fd, &size);
+        const ArenaHead *arena = map_arena(fds->fd[0], &size);
 
         if (!arena)
                 return "a worker group's arena cannot be mapped";
@@ -80,45 +95,64 @@ static const char *receive_group(ExecutorLink *link, const WireMessage *m, int f
         return NULL;
 }
 
-static const char *receive_exit(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED int fd) {
+static const char *receive_exit(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED WireFds *fds) {
         link->events->worker_exit(link->userdata, &m->exit);
         return NULL;
 }
 
-static const char *receive_note(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED int fd) {
+static const char *receive_note(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED WireFds *fds) {
         link->events->note(link->userdata, &m->note);
         return NULL;
 }
 
-static const char *receive_done(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED int fd) {
+static const char *receive_done(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED WireFds *fds) {
         link->events->done(link->userdata, &m->done);
+        return NULL;
+}
+
+static const char *receive_payload(ExecutorLink *link, const WireMessage *m, WireFds *fds) {
+        WireFds pipes = *fds;
+
+        if (pipes.fd[0] < 0 || pipes.fd[1] < 0)
+                return "a payload came without its output";
+        *fds = (WireFds){ { -1, -1 } };
+        link->events->payload(link->userdata, &m->payload, pipes.fd);
+        return NULL;
+}
+
+static const char *receive_payload_exit(ExecutorLink *link, const WireMessage *m,
+                                        G_GNUC_UNUSED WireFds *fds) {
+        link->events->payload_exit(link->userdata, &m->payload_exit);
         return NULL;
 }
 
 static const struct {
         size_t size;
-        const char *(*receive)(ExecutorLink *link, const WireMessage *m, int fd); /* what is wrong, or NULL */
+        const char *(*receive)(ExecutorLink *link, const WireMessage *m,
+                               WireFds *fds); /* what is wrong, or NULL */
 } messages[] = {
         [WIRE_HELLO] = { sizeof(WireHello), receive_hello },
         [WIRE_GROUP] = { sizeof(WireGroup), receive_group },
         [WIRE_EXIT] = { sizeof(WireExit), receive_exit },
         [WIRE_NOTE] = { sizeof(WireNote), receive_note },
         [WIRE_DONE] = { sizeof(WireDone), receive_done },
+        [WIRE_PAYLOAD] = { sizeof(WirePayload), receive_payload },
+        [WIRE_PAYLOAD_EXIT] = { sizeof(WirePayloadExit), receive_payload_exit },
 };
 
-static int take_fd(struct msghdr *h) {
+static WireFds take_fds(struct msghdr *h) {
         struct cmsghdr *c = CMSG_FIRSTHDR(h);
-        int fd = -1;
+        WireFds fds = { { -1, -1 } };
 
         if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-                memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-        return fd;
+                memcpy(fds.fd, CMSG_DATA(c), MIN(c->cmsg_len - CMSG_LEN(0), sizeof(fds.fd)));
+        return fds;
 }
 
 /* 1: something was there; 0: nothing more now; negative: the link is lost. */
 static int receive(ExecutorLink *link) {
         union {
-                char space[CMSG_SPACE(sizeof(int))];
+                char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
                 struct cmsghdr align;
         } control;
         WireMessage m;
@@ -127,7 +161,7 @@ static int receive(ExecutorLink *link) {
                 .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
         };
         const char *wrong = NULL;
-        g_auto(AutoFd) fd = -1;
+        g_auto(WireFds) fds = { { -1, -1 } };
         ssize_t n = recvmsg(link->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -136,12 +170,12 @@ static int receive(ExecutorLink *link) {
                 link->events->lost(link->userdata, n < 0 ? g_strerror(errno) : NULL);
                 return -1;
         }
-        fd = take_fd(&h);
+        fds = take_fds(&h);
         if ((size_t)n < sizeof(m.kind) || m.kind >= G_N_ELEMENTS(messages) || !messages[m.kind].receive ||
             (size_t)n != messages[m.kind].size)
                 wrong = "it sent a message that is not part of the protocol";
         else
-                wrong = messages[m.kind].receive(link, &m, fd);
+                wrong = messages[m.kind].receive(link, &m, &fds);
         if (wrong) {
                 link->events->lost(link->userdata, wrong);
                 return -1;

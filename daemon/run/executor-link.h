@@ -17,6 +17,9 @@ typedef struct ExecutorLinkEvents {
         void (*group)(void *userdata, uint32_t group_id, const ArenaHead *arena, size_t size);
         void (*worker_exit)(void *userdata, const WireExit *exit);
         void (*note)(void *userdata, const WireNote *note);
+        /* The receiver owns the read ends of its stdout and stderr. */
+        void (*payload)(void *userdata, const WirePayload *payload, const int pipes[2]);
+        void (*payload_exit)(void *userdata, const WirePayloadExit *exit);
         void (*done)(void *userdata, const WireDone *done);
         /* The socket is closed or speaks nonsense; nothing more will come. May free the link. */
         void (*lost)(void *userdata, const char *why);

@@ -2,20 +2,12 @@
 #include "explain.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "../common/error.h"
 #include "../plan/knobs.h"
-
-enum { ANY = 0 };
-
-/* First matching row wins; NULL and ANY match everything. */
-typedef struct Rule {
-        int error;
-        const char *what; /* knob file, or name of the set-up step */
-        const char *text;
-} Rule;
+#include "explain-payload.h"
+#include "explain-rules.h"
 
 static const Rule mkdir_rules[] = {
         { EEXIST, NULL,
@@ -148,43 +140,26 @@ static const struct {
         [SETUP_UID] = { "uid", "cannot set its uid" },
 };
 
-static const char *find_rule(const Rule *rules, size_t n, int error, const char *what) {
-        for (size_t i = 0; i < n; i++)
-                if (rules[i].error == error && (!rules[i].what || (what && g_str_equal(rules[i].what, what))))
-                        return rules[i].text;
-        return NULL;
-}
-
 static char *absolute(const PlanAction *action, const char *root) {
         g_autofree char *path = plan_action_path(action);
 
         return path[0] ? g_strconcat(root, "/", path, NULL) : g_strdup(root);
 }
 
-static void append_errno(GString *text, int error) {
-        g_string_append_printf(text, "%s (%s)", strerrorname_np(error) ?: "error",
-                               strerrordesc_np(error) ?: "unknown");
-}
-
-static void append_rule(GString *text, const char *rule) {
-        if (rule)
-                g_string_append_printf(text, ": %s", rule);
-}
-
 static KtError explain_mkdir(GString *text, const PlanAction *action, const char *path,
                              const WireFailure *f) {
         (void)action;
         g_string_append_printf(text, "cannot create the cgroup %s: ", path);
-        append_errno(text, f->error);
-        append_rule(text, find_rule(mkdir_rules, G_N_ELEMENTS(mkdir_rules), f->error, NULL));
+        explain_errno(text, f->error);
+        explain_rule(text, rule_find(mkdir_rules, G_N_ELEMENTS(mkdir_rules), f->error, NULL));
         return f->error == EEXIST ? KT_ERROR_CGROUP_EXISTS : KT_ERROR_KERNEL_REFUSED;
 }
 
 static KtError explain_enable(GString *text, const PlanAction *action, const char *path,
                               const WireFailure *f) {
         g_string_append_printf(text, "cannot write '%s' to %s/cgroup.subtree_control: ", action->value, path);
-        append_errno(text, f->error);
-        append_rule(text, find_rule(enable_rules, G_N_ELEMENTS(enable_rules), f->error, NULL));
+        explain_errno(text, f->error);
+        explain_rule(text, rule_find(enable_rules, G_N_ELEMENTS(enable_rules), f->error, NULL));
         return f->error == ENOENT ? KT_ERROR_CONTROLLER_UNAVAILABLE : KT_ERROR_KERNEL_REFUSED;
 }
 
@@ -193,8 +168,8 @@ static KtError explain_write(GString *text, const PlanAction *action, const char
         const Knob *knob = knob_find(action->file);
 
         g_string_append_printf(text, "cannot set %s = '%s' (%s): ", action->file, action->value, path);
-        append_errno(text, f->error);
-        append_rule(text, find_rule(write_rules, G_N_ELEMENTS(write_rules), f->error, action->file));
+        explain_errno(text, f->error);
+        explain_rule(text, rule_find(write_rules, G_N_ELEMENTS(write_rules), f->error, action->file));
         return f->error == ENOENT && knob ? KT_ERROR_CONTROLLER_UNAVAILABLE : KT_ERROR_KERNEL_REFUSED;
 }
 
@@ -208,27 +183,15 @@ static void append_who(GString *text, const GroupState *group, uint32_t worker) 
                 g_string_append_printf(text, "worker %u", work ? worker - work->first : worker);
 }
 
-static void append_early_end(GString *text, const WireFailure *f) {
-        if (f->exit_kind == WORKER_EXIT_SIGNAL)
-                g_string_append_printf(text, " was killed by signal %d (%s) before it was ready",
-                                       f->exit_value, sigabbrev_np(f->exit_value) ?: "?");
-        else
-                g_string_append_printf(text, " exited with code %d before it was ready", f->exit_value);
-        if (f->exit_kind == WORKER_EXIT_SIGNAL && f->exit_value == SIGKILL)
-                g_string_append(text,
-                                "; the kernel does that when memory.max is too small to start a process, see "
-                                "memory.events and the kernel log");
-}
-
 static void append_set_up(GString *text, const WireFailure *f) {
         const bool known = f->setup_step < SETUP_STEP_COUNT;
 
         g_string_append_printf(text,
                                " %s: ", known ? setup_steps[f->setup_step].failed : "cannot set itself up");
-        append_errno(text, f->error);
+        explain_errno(text, f->error);
         if (known)
-                append_rule(text, find_rule(setup_rules, G_N_ELEMENTS(setup_rules), f->error,
-                                            setup_steps[f->setup_step].what));
+                explain_rule(text, rule_find(setup_rules, G_N_ELEMENTS(setup_rules), f->error,
+                                             setup_steps[f->setup_step].what));
 }
 
 static KtError explain_spawn(GString *text, const PlanAction *action, const char *path,
@@ -241,11 +204,11 @@ static KtError explain_spawn(GString *text, const PlanAction *action, const char
         if (f->setup_step != SETUP_NONE)
                 append_set_up(text, f);
         else if (f->exit_kind != WORKER_EXIT_NONE)
-                append_early_end(text, f);
+                explain_early_end(text, f);
         else {
                 g_string_append_printf(text, " in %s: ", path);
-                append_errno(text, f->error);
-                append_rule(text, find_rule(spawn_rules, G_N_ELEMENTS(spawn_rules), f->error, NULL));
+                explain_errno(text, f->error);
+                explain_rule(text, rule_find(spawn_rules, G_N_ELEMENTS(spawn_rules), f->error, NULL));
         }
         return KT_ERROR_WORKERS_FAILED;
 }
@@ -254,7 +217,7 @@ static KtError explain_collect(GString *text, const PlanAction *action, const ch
                                const WireFailure *f) {
         (void)action;
         g_string_append_printf(text, "workers of %s did not end: ", path);
-        append_errno(text, f->error);
+        explain_errno(text, f->error);
         return KT_ERROR_TIMED_OUT;
 }
 
@@ -267,7 +230,7 @@ static KtError explain_evacuate(GString *text, const PlanAction *action, const c
         else
                 g_string_append_printf(text, "processes that are not workers were moved out of %s", path);
         if (f->error)
-                append_errno(text, f->error);
+                explain_errno(text, f->error);
         return KT_ERROR_KERNEL_REFUSED;
 }
 
@@ -275,15 +238,15 @@ static KtError explain_removal(GString *text, const PlanAction *action, const ch
                                const WireFailure *f) {
         (void)action;
         g_string_append_printf(text, "cannot remove the cgroup %s: ", path);
-        append_errno(text, f->error);
-        append_rule(text, find_rule(removal_rules, G_N_ELEMENTS(removal_rules), f->error, NULL));
+        explain_errno(text, f->error);
+        explain_rule(text, rule_find(removal_rules, G_N_ELEMENTS(removal_rules), f->error, NULL));
         return KT_ERROR_KERNEL_REFUSED;
 }
 
 static KtError explain_gate(GString *text, const PlanAction *action, const char *path, const WireFailure *f) {
         (void)action;
         g_string_append_printf(text, "cannot reach the workers of %s: ", path);
-        append_errno(text, f->error);
+        explain_errno(text, f->error);
         return KT_ERROR_WORKERS_FAILED;
 }
 
@@ -292,18 +255,25 @@ static KtError explain_phase(GString *text, const PlanAction *action, const char
         (void)action;
         (void)path;
         g_string_append(text, "cannot tell the workers of the scenario's next phase: ");
-        append_errno(text, f->error);
+        explain_errno(text, f->error);
         return KT_ERROR_WORKERS_FAILED;
 }
 
 static KtError (*const explainers[ACTION_KIND_COUNT])(GString *text, const PlanAction *action,
                                                       const char *path, const WireFailure *f) = {
-        [ACTION_MKDIR] = explain_mkdir,       [ACTION_ENABLE] = explain_enable,
-        [ACTION_WRITE] = explain_write,       [ACTION_SPAWN] = explain_spawn,
-        [ACTION_PHASE] = explain_phase,       [ACTION_RELEASE] = explain_gate,
-        [ACTION_STOP] = explain_gate,         [ACTION_COLLECT] = explain_collect,
-        [ACTION_EVACUATE] = explain_evacuate, [ACTION_AWAIT_EMPTY] = explain_removal,
+        [ACTION_MKDIR] = explain_mkdir,
+        [ACTION_ENABLE] = explain_enable,
+        [ACTION_WRITE] = explain_write,
+        [ACTION_SPAWN] = explain_spawn,
+        [ACTION_PHASE] = explain_phase,
+        [ACTION_RELEASE] = explain_gate,
+        [ACTION_STOP] = explain_gate,
+        [ACTION_COLLECT] = explain_collect,
+        [ACTION_EVACUATE] = explain_evacuate,
+        [ACTION_AWAIT_EMPTY] = explain_removal,
         [ACTION_RMDIR] = explain_removal,
+        [ACTION_PAYLOAD] = explain_payload,
+        [ACTION_END_PAYLOAD] = explain_end_payload,
 };
 
 /* A spawn serves several works when they are threads of one process: the one whose worker it was, or, of a
@@ -328,12 +298,12 @@ GError *explain_failure(const PlanAction *action, const char *root, const WireFa
         KtError code;
 
         append_place(text, action, failure);
-        if (action->cgroup[0])
+        if (action->cgroup[0] && action->cgroup[0] != '@') /* one of a payload has no name for the caller */
                 g_string_append_printf(text, "cgroup '%s': ", action->cgroup);
         code = explainers[action->kind](text, action, path, failure);
         if (failure->error == ETIMEDOUT)
                 code = KT_ERROR_TIMED_OUT;
-        if (failure->detail[0])
+        if (failure->detail[0] && !explain_payload_has_file(action, failure))
                 g_string_append_printf(text, " [%s]", failure->detail);
         return g_error_new_literal(KT_ERROR, (gint)code, text->str);
 }

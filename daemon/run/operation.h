@@ -5,6 +5,7 @@
 
 #include "../model/decode.h"
 #include "../plan/plan.h"
+#include "payload-result.h"
 
 /* One call that changes a scenario, from its arrival to its answer. It is planned when its turn comes,
  * against the books as they are then; carried out; entered in the books or undone; and only then answered. */
@@ -12,6 +13,8 @@ typedef enum OperationKind {
         OPERATION_APPLY,
         OPERATION_END_STEP,
         OPERATION_TEARDOWN,
+        OPERATION_RUN_PAYLOAD,
+        OPERATION_END_PAYLOAD,
 } OperationKind;
 
 typedef struct Operation Operation;
@@ -21,7 +24,11 @@ typedef void (*OperationDone)(Operation *op, const GError *error, void *userdata
 
 struct Operation {
         OperationKind kind;
-        GPtrArray *defs; /* OPERATION_APPLY: of CgroupDef */
+        GPtrArray *defs;         /* OPERATION_APPLY: of CgroupDef */
+        PayloadRequest *request; /* OPERATION_RUN_PAYLOAD */
+        PayloadAddress address;  /* OPERATION_END_PAYLOAD, with a name: of a KillPayload */
+        uint32_t payload_id;     /* without: the one that is waited for and has ended; later, the one that is
+                                    meant */
         ApplyOptions options;
         OperationDone done;
         void *userdata;
@@ -36,12 +43,20 @@ struct Operation {
         GError *error;       /* what it failed with, to be told when everything has settled */
 
         /* the answer */
-        JsonArray *results;  /* OPERATION_APPLY */
-        JsonObject *summary; /* the others */
+        JsonArray *results;  /* OPERATION_APPLY, OPERATION_RUN_PAYLOAD */
+        JsonObject *summary; /* OPERATION_END_STEP, OPERATION_TEARDOWN */
         JsonNode *report;
+        JsonObject *record; /* OPERATION_END_PAYLOAD, with its output; -1: lost */
+        int output[PAYLOAD_STREAMS];
 };
 
 Operation *operation_new(OperationKind kind, OperationDone done, void *userdata,
                          GDestroyNotify userdata_free);
 void operation_free(Operation *op);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Operation, operation_free)
+
+/* It makes things, and answers with what it made; else it ends them. */
+bool operation_makes(const Operation *op);
+Plan *operation_plan(Operation *op, const PlanContext *context, GError **error);
+/* Into op->results, from the plan: of one that makes things, before its things enter the books. */
+void operation_tell_results(Operation *op, const PlanContext *context);

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "../topology/cpulist.h"
+#include "report-payload.h"
 #include "report-worker.h"
 
 /* ---- works ---- */
@@ -124,6 +125,17 @@ static JsonArray *warnings_array(const GPtrArray *warnings) {
         return array;
 }
 
+static JsonArray *records_report(const Scenario *s, Slot slot) {
+        JsonArray *records = json_array_new();
+
+        for (guint i = 0; i < s->records->len; i++) {
+                const PayloadRecord *r = s->records->pdata[i];
+                if (in_slot(r->slot, slot))
+                        json_array_add_object_element(records, json_object_ref(r->record));
+        }
+        return records;
+}
+
 JsonNode *report_slot(const Scenario *s, Slot slot, const GPtrArray *warnings) {
         g_autoptr(JsonObject) root = json_object_new();
         JsonArray *cgroups = json_array_new();
@@ -139,8 +151,28 @@ JsonNode *report_slot(const Scenario *s, Slot slot, const GPtrArray *warnings) {
                 json_array_add_object_element(cgroups, o);
         }
         json_object_set_array_member(root, "cgroups", cgroups);
+        json_object_set_array_member(root, "payloads", records_report(s, slot));
         json_object_set_array_member(root, "warnings", warnings_array(warnings));
         return json_node_init_object(json_node_alloc(), root);
+}
+
+/* A failed check fails the step. */
+static void summarise_payloads(JsonObject *o, const Scenario *s, Slot slot) {
+        JsonArray *failures = json_array_new();
+        guint64 payloads = 0, failed = 0;
+
+        for (guint i = 0; i < s->records->len; i++) {
+                const PayloadRecord *r = s->records->pdata[i];
+                if (!in_slot(r->slot, slot))
+                        continue;
+                payloads++;
+                failed += !json_object_get_boolean_member(r->record, "passed");
+                payload_record_failures(r->record, failures);
+        }
+        report_set_u64(o, "payloads", payloads);
+        report_set_u64(o, "payloads_failed", failed);
+        json_object_set_boolean_member(o, "passed", failed == 0);
+        json_object_set_array_member(o, "failures", failures);
 }
 
 JsonObject *report_summary(const Scenario *s, Slot slot, const GPtrArray *warnings) {
@@ -168,6 +200,7 @@ JsonObject *report_summary(const Scenario *s, Slot slot, const GPtrArray *warnin
         report_set_u64(o, "killed", workers - completed);
         report_set_u64(o, "iterations", iterations);
         report_set_u64(o, "work_units", work_units);
+        summarise_payloads(o, s, slot);
         json_object_set_array_member(o, "warnings", warnings_array(warnings));
         return o;
 }
@@ -184,8 +217,10 @@ static JsonObject *limits_report(const CgroupState *c) {
 
 JsonNode *report_state(const Scenario *s, const char *root) {
         g_autoptr(JsonObject) state = json_object_new();
-        JsonArray *cgroups = json_array_new();
+        JsonArray *cgroups = json_array_new(), *payloads = json_array_new();
 
+        for (guint i = 0; i < s->payloads->len; i++)
+                json_array_add_object_element(payloads, payload_live(s->payloads->pdata[i]));
         json_object_set_string_member(state, "scenario", s->name);
         json_object_set_int_member(state, "step_index", s->step_index);
         json_object_set_string_member(state, "cgroup_root", root);
@@ -201,6 +236,7 @@ JsonNode *report_state(const Scenario *s, const char *root) {
                 json_array_add_object_element(cgroups, o);
         }
         json_object_set_array_member(state, "cgroups", cgroups);
+        json_object_set_array_member(state, "payloads", payloads);
         return json_node_init_object(json_node_alloc(), state);
 }
 
@@ -252,6 +288,12 @@ JsonObject *report_definition(const Plan *plan, const PlanContext *context, cons
         for (guint i = 0; i < plan->groups->len; i++)
                 collect_works(works, ((PlanGroup *)plan->groups->pdata[i])->state, def->name);
         json_object_set_array_member(o, "works", works_to_json(works, planned_work, &dry_run));
+        for (guint i = 0; i < plan->payloads->len; i++) {
+                const PayloadState *p = ((PlanPayload *)plan->payloads->pdata[i])->state;
+                if (g_str_equal(p->cgroup, def->name))
+                        json_object_set_object_member(o, "payload",
+                                                      payload_started(p, context->root, dry_run));
+        }
         if (dry_run)
                 json_object_set_array_member(o, "actions", plan_actions_to_json(plan, context, index));
         return o;

@@ -5,12 +5,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <systemd/sd-journal.h>
 
 #include "../common/cleanup.h"
 #include "../common/error.h"
+#include "books.h"
 #include "executor-link.h"
 #include "explain.h"
 #include "placement-log.h"
+#include "report-payload.h"
 #include "report.h"
 
 typedef enum LinkState {
@@ -35,6 +38,9 @@ struct Runner {
         LinkState link_state;
         ExecutorLink *link;
         char *root; /* as the executor said; NULL while there is none */
+
+        PayloadRuns *payloads;
+        unsigned finishing; /* payloads that `current` has ended, on the way to their records */
 
         sd_event_source *watch; /* timer that looks for progress of `current` */
         uint32_t watched_action;
@@ -88,62 +94,23 @@ static void settle_current(Runner *r) {
         finish_current(r);
 }
 
+/* What the undo took back, or what could not be ended. */
+static void fail_payloads(Runner *r, const GError *error) {
+        const Operation *op = r->current;
+        const PayloadState *unended =
+                op->kind == OPERATION_END_PAYLOAD ? scenario_find_payload(r->scenario, op->payload_id) : NULL;
+
+        for (guint i = 0; op->plan && i < op->plan->payloads->len; i++)
+                payload_runs_drop(r->payloads, ((PlanPayload *)op->plan->payloads->pdata[i])->state, error);
+        if (unended)
+                payload_runs_not_ended(r->payloads, unended, error);
+}
+
 static void fail_current(Runner *r, GError *error) {
+        fail_payloads(r, error);
         g_clear_error(&r->current->error);
         r->current->error = error;
         settle_current(r);
-}
-
-/* ---- the books ---- */
-
-/* A parent made on the way to a nested name is none of the caller's cgroups: nobody is told of it. */
-static void emit_cgroup(Runner *r, void (*event)(void *, const char *, const char *), const char *root,
-                        const CgroupState *c) {
-        g_autofree char *path = g_build_filename(root, c->name, NULL);
-
-        if (!c->implicit)
-                event(r->userdata, c->name, path);
-}
-
-static void commit_setup(Runner *r) {
-        Plan *plan = r->current->plan;
-        Scenario *s = r->scenario;
-
-        for (guint i = 0; i < plan->enables->len; i++) {
-                const PlanEnable *e = plan->enables->pdata[i];
-                CgroupState *c = e->cgroup[0] ? scenario_find_cgroup(s, e->cgroup) : NULL;
-                *(c ? &c->enabled : &s->root_enabled) |= e->controllers;
-        }
-        for (guint i = 0; i < plan->groups->len; i++) {
-                PlanGroup *g = plan->groups->pdata[i];
-                s->next_group_id = MAX(s->next_group_id, g->state->id + 1);
-                g_ptr_array_add(s->groups, g_steal_pointer(&g->state));
-        }
-        while (plan->cgroups->len > 0) {
-                CgroupState *c = g_ptr_array_steal_index(plan->cgroups, 0);
-                g_ptr_array_add(s->cgroups, c);
-                emit_cgroup(r, r->events->cgroup_added, r->current->root, c);
-        }
-}
-
-static void commit_end(Runner *r) {
-        const Operation *op = r->current;
-        Slot slot = op->kind == OPERATION_TEARDOWN ? SLOT_BACKDROP : SLOT_STEP;
-        Scenario *s = r->scenario;
-
-        for (guint i = s->groups->len; i-- > 0;) {
-                const GroupState *g = s->groups->pdata[i];
-                if (slot == SLOT_BACKDROP || g->slot == SLOT_STEP)
-                        g_ptr_array_remove_index(s->groups, i);
-        }
-        for (guint i = 0; i < op->plan->removals->len; i++) {
-                const char *name = op->plan->removals->pdata[i];
-                CgroupState *c = scenario_find_cgroup(s, name);
-                if (!c || g_hash_table_contains(op->stayed, name))
-                        continue;
-                emit_cgroup(r, r->events->cgroup_removed, op->root, c);
-                g_ptr_array_remove(s->cgroups, c);
-        }
 }
 
 /* ---- planning ---- */
@@ -166,17 +133,9 @@ static void fill_context(const Runner *r, const Operation *op, PlanContext *c) {
                                                           : NULL,
                             .stop_ms = config->stop_ms,
                             .settle_ms = config->settle_ms,
-                            .seed = g_random_int() };
-}
-
-static JsonArray *setup_results(const Operation *op, const PlanContext *context) {
-        JsonArray *results = json_array_new();
-
-        for (guint i = 0; i < op->defs->len; i++)
-                json_array_add_object_element(results,
-                                              report_definition(op->plan, context, op->defs->pdata[i], (int)i,
-                                                                op->options.dry_run));
-        return results;
+                            .seed = g_random_int(),
+                            .payloads = config->payloads,
+                            .find_user = config->find_user };
 }
 
 static bool plan_operation(Runner *r, Operation *op, GError **error) {
@@ -186,13 +145,9 @@ static bool plan_operation(Runner *r, Operation *op, GError **error) {
         op->root = runner_root(r);
         fill_context(r, op, &context);
         g_clear_pointer(&op->plan, plan_free);
-        if (op->kind == OPERATION_APPLY)
-                op->plan = plan_setup(&context, op->defs, op->options.backdrop ? SLOT_BACKDROP : SLOT_STEP,
-                                      error);
-        else
-                op->plan = plan_end(&context, op->kind == OPERATION_TEARDOWN ? SLOT_BACKDROP : SLOT_STEP);
-        if (op->plan && op->kind == OPERATION_APPLY && op->options.dry_run)
-                op->results = setup_results(op, &context);
+        op->plan = operation_plan(op, &context, error);
+        if (op->plan && op->options.dry_run)
+                operation_tell_results(op, &context);
         return op->plan != NULL;
 }
 
@@ -200,28 +155,69 @@ static bool plan_operation(Runner *r, Operation *op, GError **error) {
 
 static void report_end(Runner *r) {
         Operation *op = r->current;
-        Slot slot = op->kind == OPERATION_TEARDOWN ? SLOT_BACKDROP : SLOT_STEP;
+        Slot slot = books_slot(op);
 
         op->report = report_slot(r->scenario, slot, op->warnings);
         op->summary = report_summary(r->scenario, slot, op->warnings);
 }
 
+static void end_slot(Runner *r) {
+        const Operation *op = r->current;
+
+        report_end(r);
+        books_end(r->scenario, op, r->events, r->userdata);
+        r->events->step_ended(r->userdata, r->scenario->step_index, op->summary);
+        r->scenario->step_index++;
+}
+
 static void succeed_current(Runner *r) {
         Operation *op = r->current;
 
-        if (op->kind == OPERATION_APPLY) {
+        if (operation_makes(op)) {
                 PlanContext context;
                 fill_context(r, op, &context);
-                op->results = setup_results(op, &context);
-                commit_setup(r);
-        } else {
-                report_end(r);
-                commit_end(r);
-                r->events->step_ended(r->userdata, r->scenario->step_index, op->summary);
-                r->scenario->step_index++;
-        }
+                operation_tell_results(op, &context);
+                books_enter(r->scenario, op, r->events, r->userdata);
+        } else if (op->kind != OPERATION_END_PAYLOAD)
+                end_slot(r);
         r->events->changed(r->userdata);
         settle_current(r);
+}
+
+/* ---- payloads that were ended ---- */
+
+static void keep_result(Operation *op, const PayloadResult *result) {
+        op->record = json_object_ref(result->record);
+        for (int i = 0; result->capture && i < PAYLOAD_STREAMS; i++)
+                op->output[i] = capture_open(result->capture, i);
+}
+
+static void on_finished(void *userdata, PayloadState *p, const PayloadResult *result) {
+        Runner *r = userdata;
+
+        if (r->current->kind == OPERATION_END_PAYLOAD)
+                keep_result(r->current, result);
+        scenario_add_record(r->scenario, p->slot, json_object_ref(result->record));
+        payload_runs_drop(r->payloads, p, NULL);
+        g_ptr_array_remove(r->scenario->payloads, p);
+        r->finishing--;
+        if (r->finishing == 0)
+                succeed_current(r);
+}
+
+/* Their records come before the report that tells them. */
+static void finish_payloads(Runner *r) {
+        const GArray *endings = r->current->plan->endings;
+
+        const guint n = endings->len; /* the last one takes the operation along */
+
+        r->finishing = n;
+        if (n == 0)
+                succeed_current(r);
+        for (guint i = 0; i < n; i++) {
+                PayloadState *p = scenario_find_payload(r->scenario, g_array_index(endings, uint32_t, i));
+                payload_runs_finish(r->payloads, p, on_finished, r);
+        }
 }
 
 /* ---- the executor's messages ---- */
@@ -270,12 +266,56 @@ static void on_worker_exit(void *userdata, const WireExit *e) {
         r->events->changed(r->userdata);
 }
 
+static PayloadState *find_payload(const Runner *r, uint32_t id) {
+        const Plan *plan = r->current ? r->current->plan : NULL;
+
+        for (guint i = 0; plan && i < plan->payloads->len; i++) {
+                const PlanPayload *p = plan->payloads->pdata[i];
+                if (p->state && p->state->id == id)
+                        return p->state;
+        }
+        return scenario_find_payload(r->scenario, id);
+}
+
+static void on_payload(void *userdata, const WirePayload *m, const int pipes[PAYLOAD_STREAMS]) {
+        Runner *r = userdata;
+        PayloadState *p = find_payload(r, m->payload_id);
+        int k;
+
+        if (!p || p->pid) {
+                for (int i = 0; i < PAYLOAD_STREAMS; i++)
+                        g_close(pipes[i], NULL);
+                return;
+        }
+        p->pid = m->pid;
+        p->moved = m->placement == PLACEMENT_MOVED;
+        k = payload_runs_add(r->payloads, p, pipes);
+        if (k < 0)
+                sd_journal_print(LOG_WARNING, "the output of payload %s cannot be kept: %s", p->def->name,
+                                 g_strerror(-k));
+        r->events->changed(r->userdata);
+}
+
+static void on_payload_exit(void *userdata, const WirePayloadExit *e) {
+        Runner *r = userdata;
+        PayloadState *p = find_payload(r, e->payload_id);
+        g_autoptr(JsonObject) info = NULL;
+
+        if (!p || p->exit)
+                return;
+        p->exit = g_memdup2(e, sizeof(*e));
+        info = payload_exit_info(p);
+        r->events->payload_exited(r->userdata, p, info);
+        r->events->changed(r->userdata);
+        payload_runs_exited(r->payloads, p);
+}
+
 /* A set-up tolerates nothing: a note in it is about the undo, whose failures belong into the error. */
 static char *describe_note(const Runner *r, const PlanAction *action, const WireFailure *failure) {
         g_autofree char *path = NULL;
         g_autoptr(GError) why = NULL;
 
-        if (r->current->kind == OPERATION_APPLY) {
+        if (operation_makes(r->current)) {
                 path = plan_action_path(action);
                 return g_strdup_printf("%s/%s: %s", r->current->root, path, g_strerror(failure->error));
         }
@@ -305,23 +345,6 @@ static void append_undo_failures(const Operation *op, GError *error) {
         error->message = g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* A cgroup that the undo could not remove is the scenario's, so that its name is known to be taken and the
- * next end tries again. */
-static void keep_remains(Runner *r) {
-        const Operation *op = r->current;
-
-        for (guint i = 0; i < op->plan->cgroups->len;) {
-                CgroupState *c = op->plan->cgroups->pdata[i];
-                if (!g_hash_table_contains(op->stayed, c->name)) {
-                        i++;
-                        continue;
-                }
-                c->enabled = 0; /* undone as well, or enabled once more without harm */
-                g_ptr_array_add(r->scenario->cgroups, g_ptr_array_steal_index(op->plan->cgroups, i));
-                emit_cgroup(r, r->events->cgroup_added, op->root, c);
-        }
-}
-
 static GError *explain_done(const Runner *r, const WireDone *done) {
         const PlanAction *action = action_at(r, done->serial, done->failure.action);
 
@@ -340,13 +363,13 @@ static void on_done(void *userdata, const WireDone *done) {
                 return;
         r->watch = sd_event_source_disable_unref(r->watch);
         if (done->ok) {
-                succeed_current(r);
+                finish_payloads(r);
                 return;
         }
         error = explain_done(r, done);
         if (!done->undone) {
                 append_undo_failures(r->current, error);
-                keep_remains(r);
+                books_keep_remains(r->scenario, r->current, r->events, r->userdata);
         }
         fail_current(r, error);
 }
@@ -355,12 +378,14 @@ static void on_done(void *userdata, const WireDone *done) {
 
 /* Everything the executor made goes with it. */
 static void lose_scenario(Runner *r) {
-        Scenario *s = r->scenario;
         g_autofree char *root = runner_root(r);
+        g_autoptr(GError) error = g_error_new(
+                KT_ERROR, KT_ERROR_EXECUTOR_LOST,
+                "the scenario's executor ended, and everything of the scenario with it; set it up again");
 
-        for (guint i = s->cgroups->len; i-- > 0;)
-                emit_cgroup(r, r->events->cgroup_removed, root, s->cgroups->pdata[i]);
-        scenario_clear(s);
+        r->finishing = 0;
+        payload_runs_clear(r->payloads, error);
+        books_clear(r->scenario, root, r->events, r->userdata);
         g_clear_pointer(&r->root, g_free);
         r->events->changed(r->userdata);
 }
@@ -422,6 +447,8 @@ static const ExecutorLinkEvents link_events = {
         .worker_exit = on_worker_exit,
         .note = on_note,
         .done = on_done,
+        .payload = on_payload,
+        .payload_exit = on_payload_exit,
         .lost = on_lost,
 };
 
@@ -434,6 +461,10 @@ static uint64_t allowance_us(const Runner *r, const PlanAction *action) {
         switch (action ? action->kind : ACTION_KIND_COUNT) {
         case ACTION_SPAWN:
                 return 10000000 + (uint64_t)action->group->state->n_workers * 1000;
+        case ACTION_PAYLOAD:
+                return 10000000;
+        case ACTION_END_PAYLOAD:
+                return 3000000;
         case ACTION_COLLECT:
                 return (uint64_t)plan->stop_ms * 1000 + 3000000;
         case ACTION_AWAIT_EMPTY:
@@ -544,7 +575,7 @@ static void carry_out_current(Runner *r) {
         GError *error = NULL;
 
         if (r->current->plan->actions->len == 0)
-                succeed_current(r);
+                finish_payloads(r);
         else if (r->link_state == LINK_UP)
                 submit_current(r);
         else if (!start_executor(r, &error))
@@ -586,6 +617,10 @@ void runner_submit(Runner *r, Operation *op) {
         advance(r);
 }
 
+PayloadRuns *runner_payloads(const Runner *r) {
+        return r->payloads;
+}
+
 static void forget_answer(G_GNUC_UNUSED Operation *op, G_GNUC_UNUSED const GError *error,
                           G_GNUC_UNUSED void *userdata) {
 }
@@ -606,6 +641,16 @@ void runner_shut_down(Runner *r) {
         advance(r);
 }
 
+/* In its turn, like everything that changes the books. Whoever waits is answered when it is done. */
+static void on_end_wanted(void *userdata, PayloadState *p) {
+        Operation *op = operation_new(OPERATION_END_PAYLOAD, forget_answer, NULL, NULL);
+
+        op->payload_id = p->id;
+        runner_submit(userdata, op);
+}
+
+static const PayloadRunsEvents payload_events = { .end_wanted = on_end_wanted };
+
 Runner *runner_new(const RunnerConfig *config, Scenario *scenario, const RunnerEvents *events,
                    void *userdata) {
         Runner *r = g_new0(Runner, 1);
@@ -614,6 +659,7 @@ Runner *runner_new(const RunnerConfig *config, Scenario *scenario, const RunnerE
         r->scenario = scenario;
         r->events = events;
         r->userdata = userdata;
+        r->payloads = payload_runs_new(config->event, config->output_limit, &payload_events, r);
         g_queue_init(&r->waiting);
         return r;
 }
@@ -623,6 +669,7 @@ void runner_free(Runner *r) {
                 return;
         sd_event_source_disable_unref(r->watch);
         g_clear_pointer(&r->link, executor_link_free);
+        payload_runs_free(r->payloads);
         operation_free(r->current);
         g_queue_clear_full(&r->waiting, (GDestroyNotify)operation_free);
         g_free(r->root);

@@ -3,6 +3,7 @@
 
 #include "cgroup-root.h"
 #include "operation.h"
+#include "payload-run.h"
 
 /* Runs one scenario: takes operations in order of arrival, one at a time, and keeps the executor that carries
  * them out. The executor lives as long as the scenario has something; when the books are empty after an
@@ -17,13 +18,17 @@ typedef struct RunnerConfig {
         PlanLimits limits;
         unsigned workers_per_cgroup;
         unsigned stop_ms, settle_ms;
-        const char *placement_log; /* NULL: the journal alone */
+        const char *placement_log;  /* NULL: the journal alone */
+        const PayloadSet *payloads; /* may be another with each call */
+        UserFinder find_user;
+        uint64_t output_limit; /* bytes kept of each stream of a payload */
 } RunnerConfig;
 
 typedef struct RunnerEvents {
         void (*cgroup_added)(void *userdata, const char *name, const char *path);
         void (*cgroup_removed)(void *userdata, const char *name, const char *path);
         void (*worker_exited)(void *userdata, const char *cgroup, int pid, JsonObject *info);
+        void (*payload_exited)(void *userdata, const PayloadState *payload, JsonObject *info);
         void (*step_ended)(void *userdata, unsigned step_index, JsonObject *summary);
         void (*quirks_found)(void *userdata, unsigned quirks);
         /* The books changed, or the runner became busy or idle. */
@@ -42,6 +47,9 @@ void runner_submit(Runner *runner, Operation *op);
 /* Answers everything that waits, and everything that comes, with KT_ERROR_SHUTTING_DOWN, and tears the
  * scenario down; runner_is_idle() tells when that is done. */
 void runner_shut_down(Runner *runner);
+
+/* For the payloads in the books: waiting for one, and looking at its output, is no operation. */
+PayloadRuns *runner_payloads(const Runner *runner);
 
 /* No operation, no executor. */
 bool runner_is_idle(const Runner *runner);

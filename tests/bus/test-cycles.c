@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "names.h"
+#include "payload-client.h"
 
 /* Applying and ending over and over, with calls that fail in between, must cost nothing that stays. */
 
@@ -51,6 +52,37 @@ static void fail_in_document(Fixture *f) {
         assert_refused(f, call_json(f, "{\"cgroups\": [", "{}"), "InvalidDefinition", EINVAL, "JSON", NULL);
 }
 
+static void fail_to_start(Fixture *f) {
+        assert_refused(f,
+                       call(f, "AddCgroupDef",
+                            "[{'name': 'r', 'works': [{" LIGHT "}], 'payload': {'name': 'p', 'exec': "
+                            "'/nonexistent/program'}}, {}]"),
+                       "PayloadFailed", ENOEXEC, "/nonexistent/program", NULL);
+}
+
+/* One that runs until it is ended, and one that is waited for, killed, looked at or forgotten. */
+static void run_payloads(Fixture *f, unsigned n) {
+        g_auto(PayloadEnd) e = { 0 };
+
+        assert_non_null(
+                run_payload(f, "{'name': 'long', 'exec': 'sleep', 'args': ['1000']}", "'cgroup': 'a/b'"));
+        assert_non_null(run_payload(f,
+                                    "{'name': 'brief', 'exec': 'echo', 'args': ['[1, 2.5]'], 'output': "
+                                    "'json', 'metrics': ['0=higher-better,ms'], 'checks': ['min:1=3']}",
+                                    NULL));
+        if (n % 4 == 0)
+                e = wait_payload(f, "['brief', {}]");
+        else if (n % 4 == 1)
+                e = kill_payload(f, "['brief', {}]");
+        else if (n % 4 == 2) {
+                g_auto(PayloadView) v = view_payload(f, "['brief', {}]");
+                g_autofree char *text = await_text(&v, OUT, "\n");
+                assert_string_equal(text, "[1, 2.5]\n");
+                assert_refused(f, call(f, "WaitPayload", "['long', {'timeout': 0}]"), "TimedOut", ETIMEDOUT,
+                               NULL);
+        }
+}
+
 /* What was kept for this test's own use; it would grow with the number of cycles. */
 static void forget(Fixture *f) {
         signals_forget(f);
@@ -59,12 +91,13 @@ static void forget(Fixture *f) {
 
 static void cycle(Fixture *f, unsigned n) {
         static void (*const failures[])(Fixture * f) = { fail_in_plan, fail_on_name, fail_in_kernel,
-                                                         fail_in_document };
+                                                         fail_in_document, fail_to_start };
 
         add_to_backdrop(f, "{'name': 'back', 'works': [{" LIGHT "}]}");
         failures[n % G_N_ELEMENTS(failures)](f);
         add(f, "{'name': 'a/b', 'works': [{" LIGHT ", 'workers': 3, 'affinity': 'single'}, {" LIGHT "}]}");
         assert_non_null(call(f, "AddCgroupDef", "[{'name': 'dry'}, {'dry_run': true}]"));
+        run_payloads(f, n);
         if (n % 2)
                 end_step(f);
         teardown(f);

@@ -50,6 +50,7 @@ static const Fault faults[] = {
         { "unlinkat", { "EBUSY", "EPERM" }, false },
         { "rmdir", { "EBUSY", "EPERM" }, false },
         { "write", { "ENOSPC", "EIO", "EINTR" }, false },
+        { "getdents64", { "ENOENT", "ENOMEM" }, false },
         { "read", { "EIO", "EINTR" }, false },
         { "pread64", { "EIO" }, false },
         { "memfd_create", { "EMFILE", "ENOMEM" }, false },
@@ -65,6 +66,10 @@ static const Fault faults[] = {
         { "fstat", { "ENOMEM" }, false },
         { "close", { "EIO" }, false },
         { "kill", { "EPERM" }, false },
+        { "pidfd_open", { "EMFILE", "ENOMEM", "ENOSYS" }, false },
+        { "pidfd_send_signal", { "EPERM" }, false },
+        { "pipe2", { "EMFILE", "ENFILE" }, false },
+        { "prctl", { "EINVAL" }, false },
         { "setitimer", { "ENOMEM" }, false },
         { "ppoll", { "EINTR" }, false },
         { "sendmsg", { "ENOBUFS", "ETOOMANYREFS" }, true },
@@ -73,8 +78,9 @@ static const Fault faults[] = {
 
 /* The kernel has no way to refuse these when they are called as they are here. */
 static const char *const infallible[] = {
-        "futex",        "getpid",         "gettid",       "waitid",      "exit_group", "restart_syscall",
-        "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_yield", NULL
+        "futex",      "getpid",          "gettid",       "getpgid",        "setpgid",      "waitid",
+        "exit_group", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_yield",
+        NULL
 };
 
 static const Fault *find_fault(const char *call) {

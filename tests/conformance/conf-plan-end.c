@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 
-/* The end of a step and of everything: who is thawed, stopped, collected and removed, in which order. */
+/* The end of a step and of everything: who is thawed, ended, stopped, collected and removed, in which order.
+ */
 
 #include "plan-fixture.h"
 
@@ -106,6 +107,64 @@ static void names_that_only_look_nested(void **state G_GNUC_UNUSED) {
         assert_actions(d, "?rmdir", "?rmdir p/x\n?rmdir p\n");
 }
 
+/* ---- payloads ---- */
+
+#define END(cgroup, payload) "?end-payload " cgroup " " payload "\n"
+#define END_ALONE(id)        "?end-payload @payload-" id " fio#" id "\n?rmdir @payload-" id "\n"
+
+static void assert_endings(const Desk *d, const uint32_t *ids, guint n) {
+        assert_int_equal(d->plan->endings->len, n);
+        for (guint i = 0; i < n; i++)
+                assert_int_equal(g_array_index(d->plan->endings, uint32_t, i), ids[i]);
+}
+
+/* After the thaw and before any worker is asked to stop, newest first, running or not; what stays is left
+ * alone. One that exited may have left others behind. */
+static void payloads_of_a_step(void **state G_GNUC_UNUSED) {
+        static const uint32_t ids[] = { 5, 4, 2 };
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_defines(d, "fio", "fio");
+        desk_has(d, SLOT_BACKDROP, "[{'name':'stays','payload':{'name':'lasting','exec':'x'}}]");
+        desk_has(d, SLOT_STEP, "[{'name':'a','payload':'fio'}]");
+        desk_has_payload(d, SLOT_BACKDROP, "{'payload':{'name':'alone','exec':'x'}}");
+        desk_has_payload(d, SLOT_STEP, "{'payload':'fio'}");
+        desk_has_payload(d, SLOT_STEP, "{'payload':'fio','cgroup':'stays'}");
+        scenario_find_payload(d->scenario, 2)->exit = g_new0(WirePayloadExit, 1);
+        assert_end(d, SLOT_STEP,
+                   BETWEEN THAW("a") END("stays", "fio#5") END_ALONE("4")
+                           END("a", "fio#2") "?stop #2\n?collect #2\n" REMOVE("a"));
+        assert_endings(d, ids, G_N_ELEMENTS(ids));
+        assert_int_equal(d->plan->removals->len, 1);
+}
+
+/* The step's first, then the backdrop's. */
+static void payloads_of_everything(void **state G_GNUC_UNUSED) {
+        static const uint32_t ids[] = { 4, 2, 3, 1 };
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_defines(d, "fio", "fio");
+        desk_has(d, SLOT_BACKDROP, "[{'name':'stays','payload':'fio'}]");
+        desk_has(d, SLOT_STEP, "[{'name':'goes','payload':'fio'}]");
+        desk_has_payload(d, SLOT_BACKDROP, "{'payload':'fio'}");
+        desk_has_payload(d, SLOT_STEP, "{'payload':{'name':'two','exec':'x'},'cgroup':'stays'}");
+        assert_end(d, SLOT_BACKDROP,
+                   THAW("stays") THAW("goes") END("stays", "two#4") END("goes", "fio#2") END_ALONE("3") END(
+                           "stays", "fio#1") "?stop #1\n?stop #2\n?collect #1\n?collect #2\n" REMOVE("goes")
+                           REMOVE("stays"));
+        assert_endings(d, ids, G_N_ELEMENTS(ids));
+}
+
+/* Without a cgroup of its own making a step has an end all the same. */
+static void nothing_but_a_payload(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        desk_defines(d, "fio", "fio");
+        desk_has_payload(d, SLOT_STEP, "{'payload':'fio'}");
+        assert_end(d, SLOT_STEP, BETWEEN END_ALONE("1"));
+        assert_end(d, SLOT_BACKDROP, END_ALONE("1"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(nothing_to_end),
@@ -116,6 +175,9 @@ int main(void) {
                 cmocka_unit_test(implicit_parents),
                 cmocka_unit_test(implicit_parent_of_both),
                 cmocka_unit_test(names_that_only_look_nested),
+                cmocka_unit_test(payloads_of_a_step),
+                cmocka_unit_test(payloads_of_everything),
+                cmocka_unit_test(nothing_but_a_payload),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,16 +5,25 @@
 
 #include "common/error.h"
 #include "message.h"
+#include "model/fields.h"
 #include "plan-check.h"
 #include "plan/plan.h"
 
-static PlanContext context_for(const Scenario *scenario, const Topology *machine) {
+/* As on a machine without users. */
+static bool find_nobody(const char *user, G_GNUC_UNUSED UserIds *ret, GError **error) {
+        return field_fail(error, "user '%.40s' is not there; give another", user);
+}
+
+static PlanContext context_for(const Scenario *scenario, const Topology *machine,
+                               const PayloadSet *payloads) {
         return (PlanContext){ .topology = machine,
                               .scenario = scenario,
                               .root = "/r",
                               .controllers = (1 << CONTROLLER_COUNT) - 1,
                               .controllers_file = "/r/cgroup.controllers",
-                              .limits = { .max_cgroups = 20, .max_workers = 100 },
+                              .limits = { .max_cgroups = 20, .max_workers = 100, .max_payloads = 5 },
+                              .payloads = payloads,
+                              .find_user = find_nobody,
                               .workers_per_cgroup = 2,
                               .stop_ms = 5000,
                               .settle_ms = 1000 };
@@ -88,6 +97,10 @@ static void enter(Scenario *s, Plan *plan) {
                 PlanGroup *g = plan->groups->pdata[i];
                 g_ptr_array_add(s->groups, g_steal_pointer(&g->state));
         }
+        for (guint i = 0; i < plan->payloads->len; i++) {
+                PlanPayload *p = plan->payloads->pdata[i];
+                g_ptr_array_add(s->payloads, g_steal_pointer(&p->state));
+        }
         while (plan->cgroups->len > 0)
                 g_ptr_array_add(s->cgroups, g_ptr_array_steal_index(plan->cgroups, 0));
 }
@@ -105,11 +118,13 @@ static void check_end(const PlanContext *context) {
 
         check_encoding(end);
         require(end->removals->len == context->scenario->cgroups->len);
+        require(end->endings->len == context->scenario->payloads->len);
 }
 
 void check_definitions(const GPtrArray *defs, const Topology *machine) {
         g_autoptr(Scenario) scenario = scenario_new("fuzz");
-        PlanContext context = context_for(scenario, machine);
+        g_autoptr(PayloadSet) payloads = payload_set_new();
+        PlanContext context = context_for(scenario, machine, payloads);
         g_autoptr(GError) error = NULL;
         g_autoptr(Plan) plan = plan_setup(&context, defs, SLOT_STEP, &error);
 
@@ -123,6 +138,7 @@ void check_definitions(const GPtrArray *defs, const Topology *machine) {
         enter(scenario, plan);
         require(scenario->cgroups->len <= context.limits.max_cgroups);
         require(scenario_count_workers(scenario) <= context.limits.max_workers);
+        require(scenario->payloads->len <= context.limits.max_payloads);
         check_again(&context, defs);
         check_end(&context);
 }

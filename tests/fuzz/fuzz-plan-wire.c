@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "briefing.h"
+#include "command.h"
 #include "fuzz.h"
 #include "plan.h"
 
@@ -58,6 +59,61 @@ static void walk_group(const Plan *plan, const WireGroupSpec *g) {
                 check_range(plan, g->nodes, (uint64_t)g->node_words * sizeof(long));
                 require((g->max_node - 1 + 63) / 64 <= g->node_words);
         }
+}
+
+static void walk_texts(const Plan *plan, const WireTexts *texts, bool assignments) {
+        if (texts->n)
+                check_range(plan, texts->offsets, (uint64_t)texts->n * sizeof(uint32_t));
+        for (uint32_t i = 0; i < texts->n; i++) {
+                const char *text = plan_text(plan, texts, i);
+                check_text(plan, ((const uint32_t *)plan_at(plan, texts->offsets))[i]);
+                require(!assignments || (*text != '=' && strchr(text, '=')));
+        }
+}
+
+static const char *variable(char **environment, const char *assignment) {
+        size_t length = strcspn(assignment, "=") + 1;
+
+        while (*environment && strncmp(*environment, assignment, length) != 0)
+                environment++;
+        return *environment;
+}
+
+/* The program is told what the spec says. */
+static void walk_command(const Plan *plan, const WirePayloadSpec *p) {
+        Command c = { 0 };
+
+        require(command_build(&c, plan, p) == 0);
+        for (uint32_t i = 0; i < p->argv.n; i++)
+                require(c.argv[i] == plan_text(plan, &p->argv, i));
+        require(!c.argv[p->argv.n] && c.search);
+        for (uint32_t i = 0; i < p->environment.n; i++)
+                require(variable(c.environment, plan_text(plan, &p->environment, i)));
+        if (p->cookie)
+                require(variable(c.environment, plan_at(plan, p->cookie)) == plan_at(plan, p->cookie));
+        command_clear(&c);
+}
+
+static void walk_payload(const Plan *plan, const WirePayloadSpec *p) {
+        check_text(plan, p->exec);
+        const char *exec = plan_at(plan, p->exec);
+        require(*exec && (*exec == '/' || !strchr(exec, '/')));
+        require(p->argv.n > 0 && p->argv.n < 1 << 20 && p->environment.n < 1 << 20);
+        walk_texts(plan, &p->argv, false);
+        walk_texts(plan, &p->environment, true);
+        require(p->cookie || p->alone);
+        if (p->cookie) {
+                check_text(plan, p->cookie);
+                require(strchr(plan_at(plan, p->cookie), '='));
+        }
+        if (p->directory) {
+                check_text(plan, p->directory);
+                require(*(const char *)plan_at(plan, p->directory) == '/');
+        }
+        require(p->n_groups < 1 << 20);
+        if (p->n_groups)
+                check_range(plan, p->groups, (uint64_t)p->n_groups * sizeof(uint32_t));
+        walk_command(plan, p);
 }
 
 /* What becomes one group has the shape of an arena, and none of its sizes overflows. */
@@ -124,6 +180,12 @@ static void walk_action(const Plan *plan, const WireAction *a) {
         case ACTION_EVACUATE:
         case ACTION_AWAIT_EMPTY:
         case ACTION_RMDIR:
+        case ACTION_END_PAYLOAD:
+                check_text(plan, a->path);
+                check_inside(plan_at(plan, a->path));
+                break;
+        case ACTION_PAYLOAD:
+                require(a->payload < plan->head->n_payloads);
                 check_text(plan, a->path);
                 check_inside(plan_at(plan, a->path));
                 break;
@@ -139,6 +201,8 @@ static void walk_action(const Plan *plan, const WireAction *a) {
 static void walk(const Plan *plan) {
         for (uint32_t i = 0; i < plan->head->n_groups; i++)
                 walk_group(plan, plan_group(plan, i));
+        for (uint32_t i = 0; i < plan->head->n_payloads; i++)
+                walk_payload(plan, plan_payload(plan, i));
         for (uint32_t i = 0; i < plan->head->n_actions; i++)
                 walk_action(plan, plan_action(plan, i));
 }

@@ -227,6 +227,10 @@ void fixture_free(Fixture *f) {
                 close(f->socket);
         for (unsigned i = 0; i < f->n_groups; i++)
                 munmap(f->groups[i].arena, f->groups[i].size);
+        for (unsigned i = 0; i < f->n_payloads; i++) {
+                close(f->payloads[i].output);
+                close(f->payloads[i].error);
+        }
         if (f->status)
                 munmap((void *)f->status, sizeof *f->status);
         free(f);
@@ -255,12 +259,17 @@ typedef union Message {
         WireExit exit;
         WireNote note;
         WireDone done;
+        WirePayload payload;
+        WirePayloadExit payload_exit;
 } Message;
 
-static ssize_t receive(int socket, Message *m, int *ret_fd) {
+enum { FDS_MAX = 2 };
+
+/* What does not come is -1. */
+static ssize_t receive(int socket, Message *m, int ret_fds[FDS_MAX]) {
         union {
                 struct cmsghdr align;
-                char room[CMSG_SPACE(sizeof(int))];
+                char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
         } control;
         struct iovec part = { m, sizeof *m };
         struct msghdr header = {
@@ -272,9 +281,10 @@ static ssize_t receive(int socket, Message *m, int *ret_fd) {
                 fail_msg("the executor says nothing");
         ssize_t n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
         struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&header) : NULL;
-        *ret_fd = -1;
+        assert_false(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+        ret_fds[0] = ret_fds[1] = -1;
         if (c)
-                memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
+                memcpy(ret_fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
         return n;
 }
 
@@ -287,21 +297,40 @@ static void keep_group(Fixture *f, const WireGroup *m, int fd) {
         assert_int_equal(arena_check(group->arena, group->size), 0);
 }
 
+static void keep_payload(Fixture *f, const WirePayload *m, const int fds[FDS_MAX]) {
+        assert_true(f->n_payloads < FIXTURE_MESSAGES);
+        assert_true(fds[0] >= 0 && fds[1] >= 0);
+        f->payloads[f->n_payloads++] = (FixturePayload){ *m, fds[0], fds[1] };
+}
+
+/* Nobody ends who was not announced, and nobody twice. */
+static void keep_payload_exit(Fixture *f, const WirePayloadExit *m) {
+        unsigned begun = 0, ended = 0;
+
+        for (unsigned i = 0; i < f->n_payloads; i++)
+                begun += f->payloads[i].message.payload_id == m->payload_id;
+        for (unsigned i = 0; i < f->n_payload_exits; i++)
+                ended += f->payload_exits[i].payload_id == m->payload_id;
+        assert_true(begun == ended + 1);
+        assert_true(f->n_payload_exits < FIXTURE_MESSAGES);
+        f->payload_exits[f->n_payload_exits++] = *m;
+}
+
 void fixture_receive_one(Fixture *f, WireDone *ret_done) {
         static Message m;
         size_t size;
-        int fd;
-        ssize_t n = receive(f->socket, &m, &fd);
+        int fds[FDS_MAX];
+        ssize_t n = receive(f->socket, &m, fds);
 
         if (n <= 0)
                 fail_msg("the executor hung up");
         switch (m.kind) {
         case WIRE_HELLO:
                 f->hello = m.hello;
-                f->status = map_readonly(fd, &size);
+                f->status = map_readonly(fds[0], &size);
                 break;
         case WIRE_GROUP:
-                keep_group(f, &m.group, fd);
+                keep_group(f, &m.group, fds[0]);
                 break;
         case WIRE_EXIT:
                 assert_true(f->n_exits < FIXTURE_MESSAGES);
@@ -310,6 +339,12 @@ void fixture_receive_one(Fixture *f, WireDone *ret_done) {
         case WIRE_NOTE:
                 assert_true(f->n_notes < FIXTURE_MESSAGES);
                 f->notes[f->n_notes++] = m.note;
+                break;
+        case WIRE_PAYLOAD:
+                keep_payload(f, &m.payload, fds);
+                break;
+        case WIRE_PAYLOAD_EXIT:
+                keep_payload_exit(f, &m.payload_exit);
                 break;
         case WIRE_DONE:
                 assert_non_null(ret_done);
@@ -422,10 +457,29 @@ static void shift(uint32_t *offset, uint32_t blob_at) {
                 *offset = *offset - BLOB_AT + blob_at;
 }
 
+/* The offsets of a list of texts lie among the bytes. */
+static void shift_texts(char *bytes, WireTexts *texts, uint32_t blob_at) {
+        if (texts->n == 0)
+                return;
+        shift(&texts->offsets, blob_at);
+        for (uint32_t i = 0; i < texts->n; i++)
+                shift((uint32_t *)(bytes + texts->offsets) + i, blob_at);
+}
+
+static void shift_payload(char *bytes, WirePayloadSpec *p, uint32_t blob_at) {
+        shift(&p->exec, blob_at);
+        shift(&p->cookie, blob_at);
+        shift(&p->directory, blob_at);
+        shift(&p->groups, blob_at);
+        shift_texts(bytes, &p->argv, blob_at);
+        shift_texts(bytes, &p->environment, blob_at);
+}
+
 WirePlan *plan_finish(const PlanBuilder *b, size_t *ret_size) {
         uint32_t actions = (sizeof(WirePlan) + 7) / 8 * 8;
         uint32_t groups = actions + b->n_actions * (uint32_t)sizeof(WireAction);
-        uint32_t blob = groups + b->n_groups * (uint32_t)sizeof(WireGroupSpec);
+        uint32_t payloads = groups + b->n_groups * (uint32_t)sizeof(WireGroupSpec);
+        uint32_t blob = (payloads + b->n_payloads * (uint32_t)sizeof(WirePayloadSpec) + 7) / 8 * 8;
         char *bytes = calloc(1, blob + b->used);
         WirePlan *plan = (WirePlan *)bytes;
 
@@ -434,13 +488,16 @@ WirePlan *plan_finish(const PlanBuilder *b, size_t *ret_size) {
                             .size = blob + b->used,
                             .n_actions = b->n_actions,
                             .n_groups = b->n_groups,
+                            .n_payloads = b->n_payloads,
                             .actions = actions,
                             .groups = groups,
+                            .payloads = payloads,
                             .n_nodes = b->n_nodes,
                             .stop_ms = b->stop_ms,
                             .settle_ms = b->settle_ms };
         memcpy(bytes + actions, b->actions, b->n_actions * sizeof(WireAction));
         memcpy(bytes + groups, b->groups, b->n_groups * sizeof(WireGroupSpec));
+        memcpy(bytes + payloads, b->payloads, b->n_payloads * sizeof(WirePayloadSpec));
         memcpy(bytes + blob, b->blob, b->used);
         for (unsigned i = 0; i < b->n_actions; i++) {
                 WireAction *a = (WireAction *)(bytes + actions) + i;
@@ -452,6 +509,8 @@ WirePlan *plan_finish(const PlanBuilder *b, size_t *ret_size) {
                 shift(&g->masks, blob);
                 shift(&g->nodes, blob);
         }
+        for (unsigned i = 0; i < b->n_payloads; i++)
+                shift_payload(bytes, (WirePayloadSpec *)(bytes + payloads) + i, blob);
         *ret_size = plan->size;
         return plan;
 }

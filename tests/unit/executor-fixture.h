@@ -12,13 +12,18 @@
 /* Drives the real ktsetup-executor over a socket pair. Everything waits for an event or a shared counter,
  * with a deadline that only a hang reaches; a failed expectation fails the running cmocka test. */
 
-enum { FIXTURE_GROUPS = 16, FIXTURE_MESSAGES = 4096 };
+enum { FIXTURE_GROUPS = 16, FIXTURE_PAYLOADS = 16, FIXTURE_MESSAGES = 4096 };
 
 typedef struct FixtureGroup {
         uint32_t id;
         ArenaHead *arena; /* read-only */
         size_t size;
 } FixtureGroup;
+
+typedef struct FixturePayload {
+        WirePayload message;
+        int output, error; /* read ends */
+} FixturePayload;
 
 typedef struct Fixture {
         pid_t pid; /* of the executor; 0 once it has been reaped */
@@ -32,7 +37,9 @@ typedef struct Fixture {
         FixtureGroup groups[FIXTURE_GROUPS];
         WireExit exits[FIXTURE_MESSAGES];
         WireNote notes[FIXTURE_MESSAGES];
-        unsigned n_groups, n_exits, n_notes;
+        FixturePayload payloads[FIXTURE_MESSAGES];
+        WirePayloadExit payload_exits[FIXTURE_MESSAGES];
+        unsigned n_groups, n_exits, n_notes, n_payloads, n_payload_exits;
 } Fixture;
 
 /* What the executor is started as. */
@@ -61,7 +68,8 @@ void fixture_free(Fixture *f);
 typedef struct PlanBuilder {
         WireAction actions[64];
         WireGroupSpec groups[FIXTURE_GROUPS];
-        unsigned n_actions, n_groups;
+        WirePayloadSpec payloads[FIXTURE_PAYLOADS];
+        unsigned n_actions, n_groups, n_payloads;
         char blob[1 << 16]; /* texts and masks; offsets count from BLOB_AT until the plan is laid out */
         uint32_t used;
         uint32_t n_nodes, stop_ms, settle_ms;

@@ -78,7 +78,12 @@ static void defaults(void **state) {
         assert_int_equal(c->settle_timeout_sec, 1);
         assert_int_equal(c->max_cgroups, 1000);
         assert_int_equal(c->max_workers, 10000);
+        assert_int_equal(c->max_payloads, 1000);
         assert_int_equal(c->max_document_bytes, 1048576);
+        assert_int_equal(c->max_output_bytes, 16777216);
+        /* that of the administrator first */
+        assert_non_null(strstr(c->payload_directories, "/etc/ktsetupd/payloads.d:/"));
+        assert_true(g_str_has_suffix(c->payload_directories, "/lib/ktsetupd/payloads.d"));
         assert_null(config_load(f->path, true, &error));
         assert_invalid(error, f->path, "No such file");
 }
@@ -89,7 +94,8 @@ static void every_key(void **state) {
         main_file(f, "# all of them\n"
                      "[Daemon]\nIdleExitSec=0\nCgroupRoot=/sys/fs/cgroup/test\nPlacementLog=/var/log/placed\n"
                      "[Scenario]\nWorkersPerCgroup = 3 \nStopTimeoutSec=7\nSettleTimeoutSec=8\n"
-                     "[Limits]\nMaxCgroups=9\nMaxWorkers=10\nMaxDocumentBytes=2M\n");
+                     "[Payloads]\nDirectories= /opt/a:/srv/b c \nMaxOutputBytes=4K\n"
+                     "[Limits]\nMaxCgroups=9\nMaxWorkers=10\nMaxDocumentBytes=2M\nMaxPayloads=11\n");
         g_autoptr(Config) c = loaded(f);
         assert_int_equal(c->idle_exit_sec, 0);
         assert_string_equal(c->cgroup_root, "/sys/fs/cgroup/test");
@@ -100,6 +106,9 @@ static void every_key(void **state) {
         assert_int_equal(c->max_cgroups, 9);
         assert_int_equal(c->max_workers, 10);
         assert_int_equal(c->max_document_bytes, 2097152);
+        assert_int_equal(c->max_payloads, 11);
+        assert_int_equal(c->max_output_bytes, 4096);
+        assert_string_equal(c->payload_directories, "/opt/a:/srv/b c");
 }
 
 /* Names decide, whatever order a directory happens to list them in: that may be the order of their making, or
@@ -127,7 +136,8 @@ static void drop_ins_override(void **state) {
 
         main_file(f, "[Limits]\nMaxCgroups=1\nMaxWorkers=1\n[Daemon]\nCgroupRoot=/one\nIdleExitSec=1\n");
         drop_in(f, "10-first.conf",
-                "[Limits]\nMaxCgroups=2\nMaxWorkers=2\n[Daemon]\nCgroupRoot=\nPlacementLog=\n");
+                "[Limits]\nMaxCgroups=2\nMaxWorkers=2\n[Daemon]\nCgroupRoot=\nPlacementLog=\n"
+                "[Payloads]\nDirectories=\n");
         drop_in(f, "50-last.conf", "[Limits]\nMaxCgroups=3\n");
         drop_in(f, "99-note.txt", "not a configuration file");
         drop_in(f, "99-old.conf.bak", "[Nonsense]\n");
@@ -137,6 +147,7 @@ static void drop_ins_override(void **state) {
         assert_int_equal(c->idle_exit_sec, 1);
         assert_null(c->cgroup_root); /* an empty value takes it back */
         assert_null(c->placement_log);
+        assert_null(c->payload_directories);
 }
 
 static void drop_ins_without_a_file(void **state) {
@@ -154,7 +165,8 @@ static void drop_ins_without_a_file(void **state) {
 static const struct {
         const char *text, *fragment, *second;
 } REFUSED[] = {
-        { "[Limit]\nMaxCgroups=1\n", "unknown section [Limit]", "[Daemon], [Scenario] and [Limits]" },
+        { "[Limit]\nMaxCgroups=1\n", "unknown section [Limit]",
+          "[Daemon], [Scenario], [Payloads] and [Limits]" },
         { "[Limits]\nMaxCgroup=1\n", "unknown key 'MaxCgroup' in [Limits]", "did you mean MaxCgroups?" },
         { "[Limits]\nmax_cgroups=1\n", "unknown key 'max_cgroups' in [Limits]", "did you mean MaxCgroups?" },
         { "[Limits]\nColour=1\n", "unknown key 'Colour' in [Limits]", "ktsetupd.conf(5)" },
@@ -170,7 +182,18 @@ static const struct {
         { "[Scenario]\nWorkersPerCgroup=0\n", "WorkersPerCgroup=0 is not a number from 1 to", "" },
         { "[Scenario]\nStopTimeoutSec=0\n", "StopTimeoutSec=0 is not a number from 1 to 3600", "" },
         { "[Scenario]\nSettleTimeoutSec=3601\n", "SettleTimeoutSec=3601 is not a number from 1 to 3600", "" },
-        { "[Daemon]\nCgroupRoot=cgroup\n", "CgroupRoot=cgroup is not a full path", "begin with /" },
+        { "[Daemon]\nCgroupRoot=cgroup\n", "CgroupRoot=cgroup is not a full path; it must begin with /", "" },
+        { "[Limits]\nMaxPayloads=0\n", "MaxPayloads=0 is not a number from 1 to 100000", "" },
+        { "[Limits]\nMaxPayloads=100001\n", "MaxPayloads=100001 is not a number from 1 to 100000", "" },
+        { "[Payloads]\nMaxOutputBytes=4095\n", "MaxOutputBytes=4095 is not a number from 4096 to 1073741824",
+          "" },
+        { "[Payloads]\nMaxOutputBytes=2G\n", "MaxOutputBytes=2G is not a number from 4096 to", "" },
+        { "[Payloads]\nDirectories=/a:b\n", "Directories=/a:b is not a list of full paths with ':' between",
+          "each must begin with /" },
+        { "[Payloads]\nDirectories=/a:\n", "Directories=/a: is not a list of full paths", "" },
+        { "[Payloads]\nMaxPayloads=1\n", "the key MaxPayloads belongs into [Limits], not [Payloads]", "" },
+        { "[Limits]\nMaxCgroups[de]=1\n", "unknown key 'MaxCgroups[de]' in [Limits]",
+          "did you mean MaxCgroups?" },
         { "[Daemon]\nPlacementLog=placement.log\n", "PlacementLog=placement.log is not a full path", "" },
         { "MaxCgroups=1\n", "", "" },
         { "[Limits\n", "", "" },

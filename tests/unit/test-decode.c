@@ -33,7 +33,8 @@ static const char EVERY_KEY[] =
         "'sched_policy':'fifo:9','affinity':'random:2@0-3','mem_policy':'bind:1',"
         "'mpol_flags':['static','balancing'],'pcomm':'lead','nice':4,'comm':'w','uid':5,'gid':6,'numa_node':"
         "7},"
-        "{'workers_pct':1.5,'mpol_flags':'relative'}]}";
+        "{'workers_pct':1.5,'mpol_flags':'relative'}],"
+        "'payload':{'name':'p','exec':'sh','args':['-c','true']}}";
 
 /* ops:A5: the numbers of a cpuset are kept as given */
 static void every_key(void **state G_GNUC_UNUSED) {
@@ -64,6 +65,8 @@ static void every_key(void **state G_GNUC_UNUSED) {
         assert_int_equal(def->defaults.numa_node.value, 3);
         assert_true(def->swappable);
         assert_int_equal(def->works->len, 2);
+        assert_string_equal(def->payload->def->name, "p");
+        assert_string_equal(def->payload->def->args[1], "true");
 }
 
 static void every_key_of_a_work(void **state G_GNUC_UNUSED) {
@@ -148,7 +151,7 @@ static const struct {
         { "'CPUSET-MEMS':'0'", A "unknown key 'CPUSET-MEMS'; did you mean 'cpuset_mems'?", "" },
         { "'zzz':1",
           A "unknown key 'zzz'; known keys: name, cpuset, cpuset_mems, cpu, memory, io, pids, nice, comm, "
-            "uid, gid, numa_node, swappable, works",
+            "uid, gid, numa_node, swappable, works, payload",
           "" },
         { "'cpu':{'wieght':1}", AT("cpu") "unknown key 'wieght'; did you mean 'weight'?",
           "Known keys: weight, quota_us, period_us" },
@@ -159,8 +162,16 @@ static const struct {
         { "'works':[{},{'worker':1}]", AT("works[1]") "unknown key 'worker'; did you mean 'workers'?", "" },
         { "'works':[{'cpuset':'llc:0'}]", AT("works[0]") "unknown key 'cpuset'; known keys: work_type, ",
           "" },
-        /* words whose meaning is not built */
-        { "'payload':'sh'", A "the key 'payload' is not acted on by this version", "leave it out" },
+        /* payloads: their own rules are in test-payload-decode.c */
+        { "'payload':7",
+          AT("payload") "expected a payload's name, or an object with name and exec, got an integer", "" },
+        { "'payload':'/bin/sh'", AT("payload") "'/bin/sh' contains '/'",
+          "the path of its program is its exec" },
+        { "'payload':{'name':'p'}", AT("payload") "a payload needs a program; give the key 'exec'", "" },
+        { "'payload':{'name':'p','exe':'sh'}", AT("payload") "unknown key 'exe'; did you mean 'exec'?", "" },
+        { "'payload':{'name':'p','exec':'sh','checks':['exit-code:0','exit-code:x']}",
+          AT("payload.checks[1]") "check 'exit-code:x' is malformed", "'x' is no exit status" },
+        { "'paylod':'p'", A "unknown key 'paylod'; did you mean 'payload'?", "" },
         /* each key at its own level */
         { "'pcomm':'p'", A "unknown key 'pcomm'; did you mean 'comm'?", "" },
         { "'works':[{'swappable':true}]", AT("works[0]") "unknown key 'swappable'; known keys: ", "" },
@@ -358,6 +369,15 @@ static void long_words_are_cut(void **state G_GNUC_UNUSED) {
                 "[{'name':'x','works':[{'mem_policy':'@'}]}]",
                 "[{'name':'x','works':[{'mpol_flags':'@'}]}]",
                 "[{'name':'x','works':[{'pcomm':'@'}]}]",
+                "[{'name':'x','payload':'@'}]",
+                "[{'name':'x','payload':{'@':1}}]",
+                "[{'name':'x','payload':{'name':'a/@'}}]",
+                "[{'name':'x','payload':{'exec':'a/@'}}]",
+                "[{'name':'x','payload':{'checks':['@']}}]",
+                "[{'name':'x','payload':{'checks':['min:@']}}]",
+                "[{'name':'x','payload':{'metrics':['@=@']}}]",
+                "[{'name':'x','payload':{'environment':['@']}}]",
+                "[{'name':'x','payload':{'process_group':'@'}}]",
                 "[{'name':'x','nice':'@'}]",
                 "[{'name':'x','works':[{'work_type':'Bursty','params':{'burst_duration':'@'}}]}]",
         };
@@ -366,8 +386,8 @@ static void long_words_are_cut(void **state G_GNUC_UNUSED) {
         for (size_t i = 1; i < 4001; i += 2)
                 memcpy(word + i, "\xc3\xa9", 2); /* no cut at an even number of bytes is right */
         for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
-                g_auto(GStrv) around = g_strsplit(lists[i], "@", 2);
-                g_autofree char *list = g_strconcat(around[0], word, around[1], NULL);
+                g_auto(GStrv) around = g_strsplit(lists[i], "@", -1);
+                g_autofree char *list = g_strjoinv(word, around);
                 g_autoptr(GError) error = refusal(list);
                 if (!g_utf8_validate(error->message, -1, NULL) || strlen(error->message) > 1000)
                         fail_msg("%s: %s", lists[i], error->message);

@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "executor-fixture.h"
 #include "home.h"
+#include "payload-fixture.h"
 #include "plan.h"
 
 enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
@@ -41,12 +41,23 @@ static void build(void) {
         plan_add_container(&b, "made", 2, "leader", 2);
         plan_set_type(plan_add_work(&b, 2), WORK_PIPE_IO);
         plan_add(&b, ACTION_PHASE, NULL, NULL)->phase = PHASE_BETWEEN;
+
+        static const uint32_t groups[2] = { 1, 2 };
+        WirePayloadSpec *p = plan_add_payload(&b, "made", 1, TEXTS("true", "argument"));
+        p->environment = plan_add_texts(&b, TEXTS("KEY=", "OTHER=value"));
+        p->directory = plan_add_text(&b, "/tmp");
+        p->groups = plan_add_bytes(&b, groups, sizeof groups);
+        p->n_groups = geteuid() == 0 ? 2 : 0;
+        plan_add_payload_end(&b, "made", 1);
 }
 
 typedef struct Parts {
         WirePlan *plan;
         WireAction *mkdir, *write, *spawn, *container;
+        WireAction *start, *end;               /* of the payload */
         WireGroupSpec *group, *first, *second; /* works of the container */
+        WirePayloadSpec *payload;
+        uint32_t *argv, *environment;
         char *bytes;
 } Parts;
 
@@ -54,8 +65,21 @@ static Parts parts_of(WirePlan *plan) {
         char *bytes = (char *)plan;
         WireAction *actions = (WireAction *)(bytes + plan->actions);
         WireGroupSpec *groups = (WireGroupSpec *)(bytes + plan->groups);
-        return (Parts){ plan,   actions,    actions + 1, actions + 2, actions + 3,
-                        groups, groups + 1, groups + 2,  bytes };
+        WirePayloadSpec *payload = (WirePayloadSpec *)(bytes + plan->payloads);
+        return (Parts){ .plan = plan,
+                        .mkdir = actions,
+                        .write = actions + 1,
+                        .spawn = actions + 2,
+                        .container = actions + 3,
+                        .start = actions + 5,
+                        .end = actions + 6,
+                        .group = groups,
+                        .first = groups + 1,
+                        .second = groups + 2,
+                        .payload = payload,
+                        .argv = (uint32_t *)(bytes + payload->argv.offsets),
+                        .environment = (uint32_t *)(bytes + payload->environment.offsets),
+                        .bytes = bytes };
 }
 
 #define CASES(_)                                                                                             \
@@ -134,7 +158,50 @@ static Parts parts_of(WirePlan *plan) {
         _(p.group->node_words = UINT32_MAX)                                                                  \
         _(p.group->max_node = 66)                                                                            \
         _(p.group->max_node = UINT32_MAX)                                                                    \
-        _(memset(p.group->comm, 'x', sizeof p.group->comm))
+        _(memset(p.group->comm, 'x', sizeof p.group->comm))                                                  \
+        _(p.plan->payloads = 0)                                                                              \
+        _(p.plan->payloads += 4)                                                                             \
+        _(p.plan->payloads = p.plan->size + 8)                                                               \
+        _(p.plan->n_payloads = 0)                                                                            \
+        _(p.plan->n_payloads = UINT32_MAX)                                                                   \
+        _(p.start->payload = 1)                                                                              \
+        _(p.start->payload = UINT32_MAX)                                                                     \
+        _(p.start->path = 0)                                                                                 \
+        _(strcpy(p.bytes + p.start->path, ".."))                                                             \
+        _(p.end->path = 0)                                                                                   \
+        _(strcpy(p.bytes + p.end->path, "/a"))                                                               \
+        _(p.payload->exec = 0)                                                                               \
+        _(p.payload->exec = p.plan->size)                                                                    \
+        _(strcpy(p.bytes + p.payload->exec, ""))                                                             \
+        _(strcpy(p.bytes + p.payload->exec, "./x"))                                                          \
+        _(p.payload->argv.n = 0)                                                                             \
+        _(p.payload->argv.n = UINT32_MAX)                                                                    \
+        _(p.payload->argv.n = (1 << 16) + 1)                                                                 \
+        _(p.payload->argv.offsets = 0)                                                                       \
+        _(p.payload->argv.offsets += 4)                                                                      \
+        _(p.payload->argv.offsets = UINT32_MAX - 7)                                                          \
+        _(p.argv[1] = 0)                                                                                     \
+        _(p.argv[1] = 4)                                                                                     \
+        _(p.argv[0] = p.plan->size)                                                                          \
+        _(p.argv[0] = UINT32_MAX)                                                                            \
+        _(p.payload->environment.n = UINT32_MAX)                                                             \
+        _(p.payload->environment.offsets = p.plan->size)                                                     \
+        _(p.environment[1] = 0)                                                                              \
+        _(strcpy(p.bytes + p.environment[0], "=x"))                                                          \
+        _(strcpy(p.bytes + p.environment[0], "KEY"))                                                         \
+        _(p.payload->cookie = 0)                                                                             \
+        _(p.payload->cookie = UINT32_MAX)                                                                    \
+        _(strcpy(p.bytes + p.payload->cookie, "KEY"))                                                        \
+        _(strcpy(p.bytes + p.payload->cookie, "="))                                                          \
+        _(p.payload->cookie = UINT32_MAX; p.payload->alone = 1)                                              \
+        _(p.payload->directory = 4)                                                                          \
+        _(strcpy(p.bytes + p.payload->directory, "tmp"))                                                     \
+        _(strcpy(p.bytes + p.payload->directory, ""))                                                        \
+        _(p.payload->n_groups = UINT32_MAX)                                                                  \
+        _(p.payload->n_groups = (1 << 16) + 1)                                                               \
+        _(p.payload->n_groups = 2; p.payload->groups = 0)                                                    \
+        _(p.payload->n_groups = 2; p.payload->groups += 4)                                                   \
+        _(p.payload->n_groups = 2; p.payload->groups = p.plan->size)
 
 #define AS_TEXT(statement) #statement,
 static const char *const corruptions[] = { CASES(AS_TEXT) };
@@ -188,6 +255,10 @@ static void test_sound_plan_is_taken(void **state) {
         assert_int_equal(plan_action(&plan, 3)->n_groups, 2);
         assert_string_equal(plan_group(&plan, 2)->pcomm, "leader");
         assert_int_equal(plan_action(&plan, 4)->phase, PHASE_BETWEEN);
+        const WirePayloadSpec *payload = plan_payload(&plan, plan_action(&plan, 5)->payload);
+        assert_int_equal(payload->argv.n, 2);
+        assert_string_equal(plan_text(&plan, &payload->argv, 1), "argument");
+        assert_string_equal(plan_text(&plan, &payload->environment, 1), "OTHER=value");
         plan_close(&plan);
         close(fd);
         free(bytes);

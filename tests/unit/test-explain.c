@@ -251,6 +251,164 @@ static void early_ends(void **state G_GNUC_UNUSED) {
                  "worker 0 exited with code 2 before it was ready", "");
 }
 
+/* ---- payloads ---- */
+
+/* The start of a payload 'load' of the user 'joe' in 'directory', a cgroup 'c' or one of its own. */
+static GError *explained_payload(const char *exec, const char *directory, const WireFailure *failure) {
+        PayloadDef *def = payload_def_new("load", exec);
+        g_autoptr(PayloadState) state = payload_state_new(3, def, "c");
+        PlanPayload payload = { .state = state };
+        PlanAction action = { .kind = ACTION_PAYLOAD,
+                              .cgroup = (char *)directory,
+                              .payload = &payload,
+                              .payload_name = (char *)"load",
+                              .origin = (char *)"cgroups[1].payload" };
+
+        def->user = g_strdup("joe");
+        g_free(def->working_directory);
+        def->working_directory = g_strdup("/work");
+        payload_def_unref(def);
+        return explain_failure(&action, "/r", failure);
+}
+
+static const struct {
+        PayloadStep step;
+        int error;
+        const char *exec, *detail, *head, *rule;
+} STARTS[] = {
+        { PAYLOAD_STEP_BIRTH, EAGAIN, "x", "", "cannot create its process: EAGAIN (", "pids.max" },
+        { PAYLOAD_STEP_BIRTH, EBUSY, "x", "", "cannot create its process: EBUSY (", "no internal processes" },
+        { PAYLOAD_STEP_BIRTH, EOPNOTSUPP, "x", "", "cannot create its process: EOPNOTSUPP (",
+          "threaded domain" },
+        { PAYLOAD_STEP_BIRTH, ENODEV, "x", "", "cannot create its process: ENODEV (", "vanished meanwhile" },
+        { PAYLOAD_STEP_BIRTH, ENOENT, "x", "", "cannot create its process: ENOENT (", "vanished meanwhile" },
+        { PAYLOAD_STEP_BIRTH, ENOMEM, "x", "", "cannot create its process: ENOMEM (", "memory.max" },
+        { PAYLOAD_STEP_BIRTH, EMFILE, "x", "", "cannot create its process: EMFILE (", "LimitNOFILE" },
+        { PAYLOAD_STEP_BIRTH, ENFILE, "x", "", "cannot create its process: ENFILE (", "fs.file-max" },
+        { PAYLOAD_STEP_BIRTH, EACCES, "x", "", "cannot create its process: EACCES (", "not delegated" },
+        { PAYLOAD_STEP_BIRTH, EPERM, "x", "", "cannot create its process: EPERM (", "not delegated" },
+        { PAYLOAD_STEP_BIRTH, EIO, "x", "", "cannot create its process: EIO (", "" },
+
+        { PAYLOAD_STEP_IDS, EPERM, "x", "", "cannot become the user 'joe': EPERM (", "CAP_SETUID" },
+        { PAYLOAD_STEP_IDS, EAGAIN, "x", "", "cannot become the user 'joe': EAGAIN (", "RLIMIT_NPROC" },
+        { PAYLOAD_STEP_IDS, EINVAL, "x", "", "cannot become the user 'joe': EINVAL (", "user namespace" },
+
+        { PAYLOAD_STEP_DIRECTORY, ENOENT, "x", "/work", "cannot enter the directory '/work': ENOENT (",
+          "create it" },
+        { PAYLOAD_STEP_DIRECTORY, ENOTDIR, "x", "/work", "cannot enter the directory '/work': ENOTDIR (",
+          "no directory" },
+        { PAYLOAD_STEP_DIRECTORY, EACCES, "x", "/work", "cannot enter the directory '/work': EACCES (",
+          "user may not enter it" },
+        { PAYLOAD_STEP_DIRECTORY, ELOOP, "x", "/work", "cannot enter the directory '/work': ELOOP (",
+          "symbolic links" },
+
+        { PAYLOAD_STEP_EXEC, ENOENT, "/opt/fio", "/opt/fio",
+          "cannot execute '/opt/fio': ENOENT (No such file or directory): ",
+          "install the program, or correct" },
+        { PAYLOAD_STEP_EXEC, ENOENT, "/opt/fio", "/opt/fio", "cannot execute '/opt/fio': ENOENT (",
+          "dynamic loader" },
+        { PAYLOAD_STEP_EXEC, ENOENT, "fio", "fio", "cannot execute 'fio': ENOENT (", "no directory of PATH" },
+        { PAYLOAD_STEP_EXEC, ENOENT, "fio", "", "cannot execute 'fio': ENOENT (", "install it" },
+        { PAYLOAD_STEP_EXEC, ENOENT, "fio", "/usr/bin/fio", "cannot execute '/usr/bin/fio': ENOENT (",
+          "dynamic loader" }, /* PATH has one, and it is there */
+        { PAYLOAD_STEP_EXEC, ENOENT, "/opt/run", "/opt/run\t/bin/pyhton",
+          "cannot execute '/opt/run' (interpreter '/bin/pyhton'): ENOENT (", "the script is there" },
+        { PAYLOAD_STEP_EXEC, ENOENT, "run", "/usr/bin/run\t/bin/pyhton",
+          "cannot execute '/usr/bin/run' (interpreter '/bin/pyhton'): ENOENT (", "the script is there" },
+        { PAYLOAD_STEP_EXEC, ENOENT, "run", "/usr/bin/run\t/bin/\xff",
+          "cannot execute '/usr/bin/run' (interpreter '/bin/\xef\xbf\xbd'): ENOENT (",
+          "the script is there" },
+        { PAYLOAD_STEP_EXEC, ENOEXEC, "/opt/run", "/opt/run", "cannot execute '/opt/run': ENOEXEC (",
+          "#!/bin/sh" },
+        { PAYLOAD_STEP_EXEC, EACCES, "/opt/run", "/opt/run", "cannot execute '/opt/run': EACCES (",
+          "it is a directory or not executable" },
+        { PAYLOAD_STEP_EXEC, EACCES, "/opt/run", "/opt/run", "cannot execute '/opt/run': EACCES (",
+          "noexec" },
+        { PAYLOAD_STEP_EXEC, EACCES, "/opt/run", "/opt/run\t/bin/x",
+          "cannot execute '/opt/run' (interpreter '/bin/x'): EACCES (", "the script or its interpreter" },
+        { PAYLOAD_STEP_EXEC, ENOTDIR, "/a/b", "/a/b", "cannot execute '/a/b': ENOTDIR (", "no directory" },
+        { PAYLOAD_STEP_EXEC, ELOOP, "/a/b", "/a/b", "cannot execute '/a/b': ELOOP (", "symbolic links" },
+        { PAYLOAD_STEP_EXEC, ETXTBSY, "/a/b", "/a/b", "cannot execute '/a/b': ETXTBSY (",
+          "open for writing" },
+        { PAYLOAD_STEP_EXEC, E2BIG, "/a/b", "/a/b", "cannot execute '/a/b': E2BIG (", "RLIMIT_STACK" },
+        { PAYLOAD_STEP_EXEC, ENOMEM, "/a/b", "/a/b", "cannot execute '/a/b': ENOMEM (", "memory.max" },
+        { PAYLOAD_STEP_EXEC, EAGAIN, "/a/b", "/a/b", "cannot execute '/a/b': EAGAIN (", "RLIMIT_NPROC" },
+
+        { PAYLOAD_STEP_START, ECHILD, "x", "", "it did not come to run its program: ECHILD (", "" },
+        { PAYLOAD_STEP_COUNT, EIO, "x", "", "cannot set itself up: EIO (", "" },
+};
+
+static void starts(void **state G_GNUC_UNUSED) {
+        for (size_t i = 0; i < G_N_ELEMENTS(STARTS); i++) {
+                g_autofree char *head =
+                        g_strconcat("cannot start the payload 'load' in /r/c: ", STARTS[i].head, NULL);
+                WireFailure failure = { .error = STARTS[i].error, .setup_step = STARTS[i].step };
+
+                g_strlcpy(failure.detail, STARTS[i].detail, sizeof(failure.detail));
+                check_at(explained_payload(STARTS[i].exec, "c", &failure), "cgroups[1].payload",
+                         KT_ERROR_PAYLOAD_FAILED, head, STARTS[i].rule);
+        }
+}
+
+static void payload_that_died(void **state G_GNUC_UNUSED) {
+        WireFailure killed = { .error = ECHILD,
+                               .setup_step = PAYLOAD_STEP_START,
+                               .exit_kind = WORKER_EXIT_SIGNAL,
+                               .exit_value = 9 };
+        WireFailure left = { .error = ECHILD,
+                             .setup_step = PAYLOAD_STEP_START,
+                             .exit_kind = WORKER_EXIT_CODE,
+                             .exit_value = 2 };
+
+        check_at(explained_payload("x", "c", &killed), "cgroups[1].payload", KT_ERROR_PAYLOAD_FAILED,
+                 "cannot start the payload 'load' in /r/c: its process was killed by signal 9 (KILL) before "
+                 "it "
+                 "was ready",
+                 "memory.max is too small");
+        check_at(
+                explained_payload("x", "c", &left), "cgroups[1].payload", KT_ERROR_PAYLOAD_FAILED,
+                "cannot start the payload 'load' in /r/c: its process exited with code 2 before it was ready",
+                "");
+}
+
+/* A file that the sentence has named is not named again; anything else that the executor saw comes last. */
+static void detail_of_a_payload(void **state G_GNUC_UNUSED) {
+        WireFailure script = { .error = EIO, .setup_step = PAYLOAD_STEP_EXEC, .detail = "/opt/run\t/bin/sh" };
+        WireFailure birth = { .error = EAGAIN, .setup_step = PAYLOAD_STEP_BIRTH, .detail = "pids.max: 2" };
+        g_autoptr(GError) named = explained_payload("/opt/run", "c", &script);
+        g_autoptr(GError) seen = explained_payload("/opt/run", "c", &birth);
+
+        assert_true(g_str_has_suffix(named->message, "(interpreter '/bin/sh'): EIO (Input/output error)"));
+        assert_true(g_str_has_suffix(seen->message, " [pids.max: 2]"));
+}
+
+/* What the payload has to itself has no name that the caller gave. */
+static void payload_without_a_cgroup(void **state G_GNUC_UNUSED) {
+        WireFailure failure = { .error = EIO, .setup_step = PAYLOAD_STEP_EXEC, .detail = "/opt/x" };
+        g_autoptr(GError) error = explained_payload("/opt/x", "@payload-3", &failure);
+
+        assert_string_equal(error->message,
+                            "cgroups[1].payload: cannot start the payload 'load' in "
+                            "/r/@payload-3: cannot execute '/opt/x': EIO (Input/output error)");
+}
+
+static void payload_deadlines(void **state G_GNUC_UNUSED) {
+        WireFailure late = { .error = ETIMEDOUT, .setup_step = PAYLOAD_STEP_START };
+        WireFailure refused = { .error = EIO };
+        PlanAction end = { .kind = ACTION_END_PAYLOAD,
+                           .cgroup = (char *)"c",
+                           .payload_name = (char *)"load" };
+        g_autoptr(GError) survived = explain_failure(&end, "/r", &late);
+        g_autoptr(GError) other = explain_failure(&end, "/r", &refused);
+
+        check_at(explained_payload("x", "c", &late), "cgroups[1].payload", KT_ERROR_TIMED_OUT,
+                 "cannot start the payload 'load' in /r/c: it did not come to run its program: ETIMEDOUT (",
+                 "frozen");
+        assert_refused(survived, KT_ERROR_TIMED_OUT,
+                       "cgroup 'c': cannot end the payload 'load' in /r/c: ETIMEDOUT (", "survive SIGKILL");
+        assert_refused(other, KT_ERROR_KERNEL_REFUSED, "cannot end the payload 'load' in /r/c: EIO (");
+}
+
 /* ---- around the sentence ---- */
 
 static void no_rule_no_colon(void **state G_GNUC_UNUSED) {
@@ -281,10 +439,19 @@ static void root_and_no_origin(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(refusals),   cmocka_unit_test(set_ups),
-                cmocka_unit_test(threads),    cmocka_unit_test(leaders),
-                cmocka_unit_test(early_ends), cmocka_unit_test(no_rule_no_colon),
-                cmocka_unit_test(detail),     cmocka_unit_test(root_and_no_origin),
+                cmocka_unit_test(refusals),
+                cmocka_unit_test(set_ups),
+                cmocka_unit_test(threads),
+                cmocka_unit_test(leaders),
+                cmocka_unit_test(early_ends),
+                cmocka_unit_test(starts),
+                cmocka_unit_test(payload_that_died),
+                cmocka_unit_test(detail_of_a_payload),
+                cmocka_unit_test(payload_without_a_cgroup),
+                cmocka_unit_test(payload_deadlines),
+                cmocka_unit_test(no_rule_no_colon),
+                cmocka_unit_test(detail),
+                cmocka_unit_test(root_and_no_origin),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

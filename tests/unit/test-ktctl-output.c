@@ -369,6 +369,20 @@ static void test_signal_lines(void **state) {
         assert_line("WorkerExited", "['foo',12,{'kind':'exited','value':0}]",
                     JSON("WorkerExited", ",'cgroup':'foo','pid':12,'info':{'kind':'exited','value':0}"),
                     TEXT("WorkerExited       cgroup=foo pid=12 kind=exited value=0"), false);
+        assert_line("PayloadExited", "['x','',12,{'result':'exited','exit_code':0,'run_us':5}]",
+                    JSON("PayloadExited", ",'name':'x','cgroup':'','pid':12,"
+                                          "'info':{'result':'exited','exit_code':0,'run_us':5}"),
+                    TEXT("PayloadExited      name=x cgroup=- pid=12 result=exited exit_code=0 run_us=5"),
+                    false);
+        assert_line("PayloadExited", "['x','a',12,{'result':'exited','exit_code':1}]",
+                    JSON("PayloadExited",
+                         ",'name':'x','cgroup':'a','pid':12,'info':{'result':'exited','exit_code':1}"),
+                    TEXT("PayloadExited      name=x cgroup=a pid=12 result=exited exit_code=1"), true);
+        assert_line("PayloadExited", "['x','a',12,{'result':'signaled','exit_code':-1,'signal':9}]",
+                    JSON("PayloadExited", ",'name':'x','cgroup':'a','pid':12,"
+                                          "'info':{'result':'signaled','exit_code':-1,'signal':9}"),
+                    TEXT("PayloadExited      name=x cgroup=a pid=12 result=signaled exit_code=-1 signal=9"),
+                    true);
         assert_line("StepEnded", "[3,{'workers':2,'warnings':['a b','c']}]",
                     JSON("StepEnded", ",'step_index':3,'summary':{'workers':2,'warnings':['a b','c']}"),
                     TEXT("StepEnded          step_index=3 workers=2 warnings=\"a b\",c"), false);
@@ -457,7 +471,7 @@ static void test_names_of_the_contract(void **state) {
         (void)state;
         assert_true(g_file_get_contents(path, &xml, NULL, NULL));
         assert_true(g_markup_parse_context_parse(context, xml, -1, NULL));
-        assert_true(r.signals >= 4);
+        assert_true(r.signals >= 5);
 }
 
 int main(void) {

@@ -23,9 +23,9 @@ static const Verb verbs[] = {
         { "add-cgroup", "NAME", "add", 1, 1,
           OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |
                   OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE),
-          true, run_nothing },
-        { "monitor", "", "watch", 0, 0, OPTION_BIT(OPTION_SIGNALS), false, run_nothing },
-        { "end-step", "", "end", 0, 0, OPTION_BIT(OPTION_REPORT), false, run_nothing },
+          VERB_DEFINITION | VERB_COMMAND, run_nothing },
+        { "monitor", "", "watch", 0, 0, OPTION_BIT(OPTION_SIGNALS), 0, run_nothing },
+        { "end-step", "", "end", 0, 0, OPTION_BIT(OPTION_REPORT), 0, run_nothing },
         { 0 },
 };
 

@@ -52,6 +52,23 @@ static const WireGroupSpec *group_at(const GByteArray *bytes, guint i) {
         return &groups[i];
 }
 
+static const WirePayloadSpec *payload_at(const GByteArray *bytes, guint i) {
+        const WirePlan *head = head_of(bytes);
+        const WirePayloadSpec *payloads =
+                at(bytes, head->payloads, head->n_payloads * sizeof(WirePayloadSpec), 8);
+
+        assert_true(i < head->n_payloads);
+        return &payloads[i];
+}
+
+static void check_texts(const GByteArray *bytes, WireTexts texts, const char *const *expected) {
+        const uint32_t *offsets = at(bytes, texts.offsets, texts.n * sizeof(uint32_t), 8);
+
+        assert_int_equal(texts.n, g_strv_length((char **)expected));
+        for (uint32_t i = 0; i < texts.n; i++)
+                assert_string_equal(text_at(bytes, offsets[i]), expected[i]);
+}
+
 static void empty_plan(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new(ONE_LLC_4);
 
@@ -59,6 +76,7 @@ static void empty_plan(void **state G_GNUC_UNUSED) {
         g_autoptr(GByteArray) bytes = encoded(d);
         assert_int_equal(head_of(bytes)->n_actions, 0);
         assert_int_equal(head_of(bytes)->n_groups, 0);
+        assert_int_equal(head_of(bytes)->n_payloads, 0);
         assert_int_equal(head_of(bytes)->stop_ms, 5000);
         assert_int_equal(head_of(bytes)->settle_ms, 1000);
 }
@@ -184,6 +202,113 @@ static void end_of_a_step(void **state G_GNUC_UNUSED) {
         assert_string_equal(text_at(bytes, action_at(bytes, 6)->path), "a");
 }
 
+static char **words(const char *text) {
+        return g_strsplit(text, " ", -1);
+}
+
+/* All that may be said of one. */
+static void define_all(Desk *d) {
+        PayloadDef *def = desk_defines(d, "all", "/usr/bin/all");
+
+        g_strfreev(def->args);
+        def->args = words("-a --b");
+        g_strfreev(def->environment);
+        def->environment = words("PATH=/opt KTSETUP_PAYLOAD=mine");
+        g_free(def->working_directory);
+        def->working_directory = g_strdup("/tmp");
+        def->user = g_strdup("nobody");
+        def->parent_process_group = true;
+}
+
+static void payload_of_a_call(void **state G_GNUC_UNUSED) {
+        static const char *const argv[] = { "/usr/bin/all", "-a", "--b", "c", "", NULL };
+        static const char *const environment[] = { "KTSETUP_PAYLOAD=all", "PATH=/opt", "KTSETUP_PAYLOAD=mine",
+                                                   NULL };
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        define_all(d);
+        assert_true(desk_runs(d, SLOT_STEP, "{'payload':'all','args':['c','']}"));
+        g_autoptr(GByteArray) bytes = encoded(d);
+        const WirePayloadSpec *p = payload_at(bytes, 0);
+        const uint32_t *groups = at(bytes, p->groups, 2 * sizeof(uint32_t), 8);
+
+        assert_int_equal(head_of(bytes)->n_payloads, 1);
+        assert_int_equal(head_of(bytes)->n_groups, 0);
+        assert_int_equal(head_of(bytes)->n_actions, 2);
+        assert_int_equal(action_at(bytes, 0)->kind, ACTION_MKDIR);
+        assert_string_equal(text_at(bytes, action_at(bytes, 0)->path), "@payload-1");
+        assert_int_equal(action_at(bytes, 1)->kind, ACTION_PAYLOAD);
+        assert_int_equal(action_at(bytes, 1)->flags, 0);
+        assert_string_equal(text_at(bytes, action_at(bytes, 1)->path), "@payload-1");
+        assert_int_equal(action_at(bytes, 1)->payload, 0);
+        assert_int_equal(p->payload_id, 1);
+        assert_string_equal(text_at(bytes, p->exec), "/usr/bin/all");
+        check_texts(bytes, p->argv, argv);
+        check_texts(bytes, p->environment, environment);
+        assert_string_equal(text_at(bytes, p->cookie), "KTSETUP_PAYLOAD_ID=desk-1");
+        assert_string_equal(text_at(bytes, p->directory), "/tmp");
+        assert_int_equal(p->alone, 1);
+        assert_int_equal(p->own_group, 0);
+        assert_int_equal(p->uid, 65534);
+        assert_int_equal(p->gid, 65533);
+        assert_int_equal(p->n_groups, 2);
+        assert_int_equal(groups[0], 65534);
+        assert_int_equal(groups[1], 7);
+}
+
+/* Those of a set-up, by index, each with what nobody asked for left as it is. */
+static void payloads_of_definitions(void **state G_GNUC_UNUSED) {
+        static const char *const argv[] = { "bare", NULL }, *const environment[] = { "KTSETUP_PAYLOAD=bare",
+                                                                                     NULL };
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        define_all(d);
+        desk_defines(d, "bare", "bare");
+        desk_has_payload(d, SLOT_STEP, "{'payload':'bare'}");
+        desk_must_plan(d, SLOT_STEP, "[{'name':'a','payload':'all'},{'name':'b','payload':'bare'}]",
+                       __LINE__);
+        g_autoptr(GByteArray) bytes = encoded(d);
+        const guint last = head_of(bytes)->n_actions - 1;
+        const WirePayloadSpec *p = payload_at(bytes, 1);
+
+        assert_int_equal(head_of(bytes)->n_payloads, 2);
+        assert_int_equal(head_of(bytes)->n_groups, 2);
+        for (guint i = 0; i < 2; i++) {
+                assert_int_equal(action_at(bytes, last - 1 + i)->kind, ACTION_PAYLOAD);
+                assert_int_equal(action_at(bytes, last - 1 + i)->payload, i);
+                assert_int_equal(payload_at(bytes, i)->payload_id, 2 + i);
+                assert_int_equal(payload_at(bytes, i)->alone, 0);
+        }
+        assert_string_equal(text_at(bytes, action_at(bytes, last)->path), "b");
+        check_texts(bytes, p->argv, argv);
+        check_texts(bytes, p->environment, environment);
+        assert_string_equal(text_at(bytes, p->cookie), "KTSETUP_PAYLOAD_ID=desk-3");
+        assert_string_equal(text_at(bytes, p->directory), "/");
+        assert_int_equal(p->own_group, 1);
+        assert_int_equal(p->uid, WIRE_ID_KEEP);
+        assert_int_equal(p->gid, WIRE_ID_KEEP);
+        assert_int_equal(p->n_groups, 0);
+        assert_int_equal(p->groups, 0);
+}
+
+static void end_of_a_payload(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        define_all(d);
+        desk_has_payload(d, SLOT_STEP, "{'payload':'all'}");
+        desk_plans_payload_end(d, "all", "");
+        g_autoptr(GByteArray) bytes = encoded(d);
+        assert_int_equal(head_of(bytes)->n_actions, 2);
+        assert_int_equal(head_of(bytes)->n_payloads, 0);
+        assert_int_equal(action_at(bytes, 0)->kind, ACTION_END_PAYLOAD);
+        assert_int_equal(action_at(bytes, 0)->flags, ACTION_TOLERATE);
+        assert_int_equal(action_at(bytes, 0)->payload_id, 1);
+        assert_string_equal(text_at(bytes, action_at(bytes, 0)->path), "@payload-1");
+        assert_int_equal(action_at(bytes, 1)->kind, ACTION_RMDIR);
+        assert_int_equal(action_at(bytes, 1)->flags, ACTION_TOLERATE);
+        assert_string_equal(text_at(bytes, action_at(bytes, 1)->path), "@payload-1");
+}
+
 /* The largest there is: the longest name, a mask for each of many workers, words for node 200. */
 static void large(void **state G_GNUC_UNUSED) {
         g_autoptr(Desk) d = desk_new("numa:2(indexes=0,200) l3:1 core:50 pu:2");
@@ -203,8 +328,15 @@ static void large(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(empty_plan), cmocka_unit_test(actions),       cmocka_unit_test(groups),
-                cmocka_unit_test(containers), cmocka_unit_test(end_of_a_step), cmocka_unit_test(large),
+                cmocka_unit_test(empty_plan),
+                cmocka_unit_test(actions),
+                cmocka_unit_test(groups),
+                cmocka_unit_test(containers),
+                cmocka_unit_test(end_of_a_step),
+                cmocka_unit_test(payload_of_a_call),
+                cmocka_unit_test(payloads_of_definitions),
+                cmocka_unit_test(end_of_a_payload),
+                cmocka_unit_test(large),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,10 +163,11 @@ static void workers_and_their_ends(void **state G_GNUC_UNUSED) {
                     "'works':[{'work_index':0,'work_type':'SpinWait','placement':'born','cpus':'0-2','"
                     "workers':[" FINISHED
                     "," KILLED("101", "signaled", "11") "," KILLED("102", "exited", "1") "," KILLED(
-                            "103", "deadline", "9") "]}]}],'warnings':['careful']}");
+                            "103", "deadline", "9") "]}]}],'payloads':[],'warnings':['careful']}");
         g_autoptr(JsonNode) summary = take(report_summary(d->scenario, SLOT_STEP, warnings));
         assert_json(summary, "{'step_index':4,'cgroups':1,'workers':4,'completed':1,'killed':3,"
-                             "'iterations':22,'work_units':7150,'warnings':['careful']}");
+                             "'iterations':22,'work_units':7150,'payloads':0,'payloads_failed':0,"
+                             "'passed':true,'failures':[],'warnings':['careful']}");
 }
 
 /* Values below 64 ns have a bucket each, so everything is exact. */
@@ -227,7 +228,7 @@ static void slots(void **state G_GNUC_UNUSED) {
                     "'cpuset':'','works':["
                     "{'work_index':0,'work_type':'SpinWait','placement':'born','cpus':'0-3','workers':[]},"
                     "{'work_index':1,'work_type':'SpinWait','placement':'born','cpus':'0-3','workers':[]}]}],"
-                    "'warnings':[]}");
+                    "'payloads':[],'warnings':[]}");
         g_autoptr(JsonNode) all = report_slot(d->scenario, SLOT_BACKDROP, NULL);
         JsonArray *cgroups = json_object_get_array_member(json_node_get_object(all), "cgroups");
         assert_int_equal(json_array_get_length(cgroups), 2);
@@ -235,7 +236,8 @@ static void slots(void **state G_GNUC_UNUSED) {
                             "backdrop");
         g_autoptr(JsonNode) summary = take(report_summary(d->scenario, SLOT_BACKDROP, NULL));
         assert_json(summary, "{'step_index':0,'cgroups':2,'workers':0,'completed':0,'killed':0,"
-                             "'iterations':0,'work_units':0,'warnings':[]}");
+                             "'iterations':0,'work_units':0,'payloads':0,'payloads_failed':0,"
+                             "'passed':true,'failures':[],'warnings':[]}");
 }
 
 /* ---- works and containers ---- */
@@ -395,7 +397,8 @@ static void live_workers(void **state G_GNUC_UNUSED) {
                 "'cpuset':'','path':'/r/a','limits':{'cpu.weight':'50','cpu.max':'max 100000',"
                 "'pids.max':'9'},'works':[{'work_index':0,'work_type':'SpinWait','placement':'moved','cpus':'"
                 "0-3',"
-                "'workers':[%s{'pid':106,'state':'killed','iterations':5,'work_units':50}]}]}]}",
+                "'workers':[%s{'pid':106,'state':'killed','iterations':5,'work_units':50}]}]}],'payloads':[]"
+                "}",
                 workers->str);
         g_autoptr(JsonNode) got = report_state(d->scenario, "/r");
         assert_json(got, expected);

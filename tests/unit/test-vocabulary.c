@@ -20,6 +20,20 @@ static void same_words(void **state G_GNUC_UNUSED) {
                          (char *)g_hash_table_get_keys_as_array(left, NULL)[0]);
 }
 
+/* The keys of a payload are no words of a cgroup's definition: none may become an option of ktctl by
+ * accident. */
+static void a_payload_is_one_word(void **state G_GNUC_UNUSED) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < vocabulary_count; i++)
+                if (g_str_has_prefix(vocabulary[i].key, "payload")) {
+                        assert_string_equal(vocabulary[i].key, "payload");
+                        assert_int_equal(vocabulary[i].kind, VOCABULARY_TEXT);
+                        n++;
+                }
+        assert_int_equal(n, 1);
+}
+
 /* A word without a value has no placeholder for one. */
 static void every_word_is_explained(void **state G_GNUC_UNUSED) {
         for (size_t i = 0; i < vocabulary_count; i++) {
@@ -49,6 +63,7 @@ static void every_work_type_is_named(void **state G_GNUC_UNUSED) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(same_words),
+                cmocka_unit_test(a_payload_is_one_word),
                 cmocka_unit_test(every_word_is_explained),
                 cmocka_unit_test(every_work_type_is_named),
         };

@@ -27,3 +27,24 @@ fresh() {
 	systemctl stop ktsetupd.service
 	wait_until 20 "nothing is left of earlier scenarios" nothing_left
 }
+
+# ---- payloads ----
+
+# payload_of NAME: what the daemon tells of it now; nothing when it is not there
+payload_of() { ktctl status --json | jq -c --arg n "$1" '.payloads[] | select(.payload == $n)'; }
+
+# has_exited NAME: its leader has ended
+has_exited() { [ "$(payload_of "$1" | jq -r .state)" = exited ]; }
+
+# all_of COMMAND-REGEX: the pids of the processes whose command line that is, from its first to its last letter
+all_of() { pgrep -x -f "$1" || :; }
+
+# fields RECORD FIELD...: their values in one line
+fields() {
+	local record=$1 field line=
+	shift
+	for field; do
+		line+=" $(jq -r ".$field" <<<"$record")"
+	done
+	echo "${line# }"
+}

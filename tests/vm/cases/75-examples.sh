@@ -21,6 +21,9 @@ one() {
 		"$(jq '[.cgroups[].works[].workers] | add' <<<"$made")" "all workers are there"
 	is "$(jq -c '[.cgroups[].works[].workers[].state] | unique' <<<"$status")" '["running"]' "they run"
 	ok "status" ktctl status --limits
+	while read -r payload cgroup; do
+		ok "$payload passes" ktctl wait-payload "$payload" --cgroup "$cgroup" --timeout 60
+	done < <(jq -r '.cgroups[] | select(.payload.checks?) | "\(.payload.name) \(.name)"' "$file")
 	report=$(ktctl end-step --json)
 	is "$?" 0 "the step ends well"
 	is "$(jq -c '[.cgroups[].works[].workers[].completed] | unique' <<<"$report")" '[true]' "all workers completed"
