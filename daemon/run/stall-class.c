@@ -8,24 +8,6 @@
 
 enum { NAMED_THIEVES = 3 };
 
-static const char *const class_names[STALL_CLASS_COUNT] = {
-        [STALL_NONE] = "none",       [STALL_STARVED] = "starved", [STALL_THROTTLED] = "throttled",
-        [STALL_STOPPED] = "stopped", [STALL_BLOCKED] = "blocked", [STALL_SLEEPING] = "sleeping",
-};
-
-const char *stall_class_name(StallClass class) {
-        return class_names[class];
-}
-
-bool stall_class_parse(const char *name, StallClass *ret) {
-        for (StallClass c = STALL_NONE + 1; c < STALL_CLASS_COUNT; c++)
-                if (strcmp(name, class_names[c]) == 0) {
-                        *ret = c;
-                        return true;
-                }
-        return false;
-}
-
 const char *stall_policy_name(uint32_t policy) {
         static const char *const names[] = {
                 [SCHED_NORMAL] = "SCHED_OTHER",

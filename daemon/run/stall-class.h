@@ -4,23 +4,8 @@
 #include <glib.h>
 
 #include "../executor/protocol.h"
+#include "../model/stall.h"
 #include "stall-window.h"
-
-/* Why a task makes no progress, told from what was read of it: pure. */
-typedef enum StallClass {
-        STALL_NONE,      /* nothing to report: it is gone, frozen, or runs again */
-        STALL_STARVED,   /* runnable, and never picked */
-        STALL_THROTTLED, /* runnable, but its cgroup, or one above, has used up its cpu.max */
-        STALL_STOPPED,   /* by a signal or a tracer */
-        STALL_BLOCKED,   /* uninterruptible */
-        STALL_SLEEPING,
-        STALL_CLASS_COUNT,
-} StallClass;
-
-/* "starved"; "none" for STALL_NONE. */
-const char *stall_class_name(StallClass class);
-/* False for a name that is none; "none" is no class to choose. */
-bool stall_class_parse(const char *name, StallClass *ret);
 
 /* cpu.stat of a cgroup, as far as cpu.max is concerned. */
 typedef struct CpuStat {

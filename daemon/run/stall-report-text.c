@@ -113,9 +113,7 @@ JsonObject *stall_report_to_json(const StallReport *r) {
 
 /* ---- text ---- */
 
-static void add_head(GString *text, const StallReport *r) {
-        g_autofree char *comm = g_strescape(r->texts[STALL_COMM], NULL);
-
+static void add_who(GString *text, const StallReport *r) {
         if (r->payload)
                 g_string_append_printf(text, "payload %s", r->payload);
         else
@@ -125,6 +123,21 @@ static void add_head(GString *text, const StallReport *r) {
                 g_string_append_printf(text, " in cgroup '%s'", r->cgroup);
         else
                 g_string_append(text, " in the scenario's root");
+}
+
+char *stall_report_line(const StallReport *r) {
+        GString *text = g_string_new(NULL);
+
+        add_who(text, r);
+        g_string_append_printf(text, " (pid %d) made no progress: %s: %s", r->pid, stall_class_name(r->class),
+                               r->cause);
+        return g_string_free(text, FALSE);
+}
+
+static void add_head(GString *text, const StallReport *r) {
+        g_autofree char *comm = g_strescape(r->texts[STALL_COMM], NULL);
+
+        add_who(text, r);
         g_string_append_printf(text, " made no progress: %s\n  pid %d", stall_class_name(r->class), r->pid);
         if (r->tid != r->pid)
                 g_string_append_printf(text, ", thread %d", r->tid);

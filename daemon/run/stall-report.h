@@ -65,6 +65,8 @@ void stall_report_add_inspection(StallReport *r, const WireInspected *answer);
 StallClass stall_report_judge(StallReport *r);
 
 JsonObject *stall_report_to_json(const StallReport *r);
+/* One line for summaries: who, the class and the cause; g_free() it. */
+char *stall_report_line(const StallReport *r);
 /* Several lines, each with its newline; g_free() it. */
 char *stall_report_text(const StallReport *r);
 
