@@ -312,7 +312,7 @@ static bool read_stall_class(JsonNode *node, unsigned *set, GError **error) {
         if (!node_holds(node, G_TYPE_STRING))
                 return field_wrong_type(node, "text, a class of stalls such as \"starved\"", error);
         if (!stall_class_parse(json_node_get_string(node), &class))
-                return spec_unknown_word(error, "class of stalls", json_node_get_string(node), &known, NULL);
+                return spec_unknown_word(error, "stall", json_node_get_string(node), &known, NULL);
         *set |= 1u << class;
         return true;
 }

@@ -94,6 +94,7 @@ typedef struct Scenario {
         GPtrArray *groups;        /* of GroupState, in order of creation */
         uint32_t next_payload_id; /* counts from 1 */
         GPtrArray *payloads;      /* of PayloadState, in order of their start */
+        bool stalls_decided;      /* whether and how the step that is open is watched */
         unsigned stall_fails;     /* StallClass bits: what fails the step that is open */
         GPtrArray *stalls;        /* of StallRecord, in order of detection */
         GPtrArray *records; /* of PayloadRecord: results that were asked for already, for the slot's report */

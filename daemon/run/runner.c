@@ -153,8 +153,10 @@ static void start_monitor(Runner *r) {
                                                      : r->config->stall_poll_ms;
         int k;
 
-        if (options->no_stall_monitor || stall_monitor_is_active(r->monitor) ||
-            !has_step_workers(r->scenario))
+        if (r->scenario->stalls_decided || !has_step_workers(r->scenario))
+                return;
+        r->scenario->stalls_decided = true;
+        if (options->no_stall_monitor)
                 return;
         r->scenario->stall_fails = options->has_stall_fails ? options->stall_fails : STALL_EVERY_CLASS;
         k = stall_monitor_start(r->monitor, r->current->root, period);
