@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <sys/vfs.h>
 
+#include "proc.h"
 #include "util.h"
 
 enum { WRITE_TIMEOUT_MS = 2000, WRITE_TIMER_REPEAT_MS = 50 };
@@ -21,7 +22,7 @@ static int open_below(const CgroupRoot *root, const char *path, int flags) {
         const char *name = *path ? path : ".";
         struct open_how how = {
                 .flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
         };
         long fd = root->no_openat2 ? openat(root->fd, name, (int)how.flags)
                                    : syscall(SYS_openat2, root->fd, name, &how, sizeof how);
@@ -87,8 +88,25 @@ int cgroup_rmdir(const CgroupRoot *root, const char *path) {
         return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+bool cgroup_is_gone(int error) {
+        return error == -ENOENT || error == -ENODEV;
+}
+
+/* As /proc/self/mountinfo numbers them; -1: not known. */
+static int mount_of(int fd) {
+        char path[48], text[256];
+
+        snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+        const char *line = proc_read(path, text, sizeof text) > 0 ? strstr(text, "\nmnt_id:") : NULL;
+        return line ? atoi(line + strlen("\nmnt_id:")) : -1;
+}
+
 int cgroup_open_dir(const CgroupRoot *root, const char *path) {
-        return open_below(root, path, O_PATH | O_DIRECTORY);
+        CLEANUP(close_fd) int fd = open_below(root, path, O_PATH | O_DIRECTORY);
+
+        if (fd >= 0 && root->no_openat2 && mount_of(fd) != mount_of(root->fd))
+                return -EXDEV;
+        return fd < 0 ? fd : take_fd(&fd);
 }
 
 /* ---- knobs ---- */

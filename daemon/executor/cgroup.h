@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 /* The directory that holds a scenario's cgroups, and what can be done below it. Paths are relative to it, ""
- * is the directory itself; nothing here follows a symbolic link or leaves it. All return 0 (or what they say)
- * or a negative errno. */
+ * is the directory itself; nothing here follows a symbolic link, enters a mount or leaves it. All return 0
+ * (or what they say) or a negative errno. */
 typedef struct CgroupRoot {
         int fd;
         bool is_cgroup2; /* false: a plain directory, as tests use */
@@ -21,6 +21,8 @@ void cgroup_root_close(CgroupRoot *root);
 
 int cgroup_mkdir(const CgroupRoot *root, const char *path);
 int cgroup_rmdir(const CgroupRoot *root, const char *path);
+/* The error is that of a cgroup which has been removed meanwhile. */
+bool cgroup_is_gone(int error);
 /* An O_PATH descriptor: good for clone3 and for looking further below. */
 int cgroup_open_dir(const CgroupRoot *root, const char *path);
 

@@ -8,6 +8,8 @@
 #include "actions.h"
 #include "executor.h"
 #include "payload-end.h"
+#include "subtree.h"
+#include "util.h"
 
 LedgerEntry *ledger_prepare(LedgerKind kind, const char *path) {
         size_t length = strlen(path);
@@ -39,6 +41,13 @@ void ledger_remove(Ledger *ledger, LedgerEntry *entry) {
         *(entry->older ? &entry->older->newer : &ledger->oldest) = entry->newer;
         *(entry->newer ? &entry->newer->older : &ledger->newest) = entry->older;
         ledger_discard(entry);
+}
+
+bool ledger_has_cgroup(const Ledger *ledger, const char *path) {
+        for (const LedgerEntry *entry = ledger->newest; entry; entry = entry->older)
+                if (entry->kind == LEDGER_CGROUP && strcmp(entry->path, path) == 0)
+                        return true;
+        return false;
 }
 
 void ledger_forget_path(Ledger *ledger, const char *path) {
@@ -101,6 +110,7 @@ bool ledger_undo_all(Executor *e, uint64_t settle_ms) {
                 if (r == -EBUSY && entry->kind == LEDGER_CGROUP) {
                         /* May poison the cgroup for clone3 (WireQuirk), but this one goes away. */
                         knob_write_in(&e->root, entry->path, "cgroup.kill", "1");
+                        subtree_remove(e, entry->path, after_ms(settle_ms), true);
                         r = undo_entry(e, entry, settle_ms);
                 }
                 complete = complete && r >= 0;

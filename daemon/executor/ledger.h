@@ -43,6 +43,7 @@ static inline void ledger_discard_pointer(LedgerEntry **entry) {
 
 void ledger_add(Ledger *ledger, LedgerEntry *entry);
 void ledger_remove(Ledger *ledger, LedgerEntry *entry);
+bool ledger_has_cgroup(const Ledger *ledger, const char *path);
 /* A cgroup is gone, and with it what was enabled in it. */
 void ledger_forget_path(Ledger *ledger, const char *path);
 
@@ -50,5 +51,5 @@ void ledger_forget_path(Ledger *ledger, const char *path);
  * is told. Returns whether everything was. */
 typedef void (*LedgerFailed)(Executor *e, const LedgerEntry *entry, int error);
 bool ledger_undo_plan(Executor *e, uint64_t settle_ms, LedgerFailed failed);
-/* The same for everything; whoever sits in a cgroup of ours is killed. */
+/* The same for everything; whoever sits in a cgroup of ours, or below it, is killed. */
 bool ledger_undo_all(Executor *e, uint64_t settle_ms);

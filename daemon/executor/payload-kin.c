@@ -8,38 +8,71 @@
 #include "proc.h"
 #include "util.h"
 
-enum { START_TIME = 22, STATE = 3 /* fields of /proc/PID/stat, proc(5) */ };
+/* Fields of /proc/PID/stat, proc(5), behind the name. */
+enum {
+        STAT_STATE = 3,
+        STAT_FLAGS = 9,
+        STAT_START_TIME = 22,
+        STAT_ENV_START = 50,
+        STAT_ENV_END = 51,
+};
 
-uint64_t kin_start_time(pid_t pid) {
-        char path[32], text[1024];
-        unsigned long long ticks = 0;
+enum { FLAG_EXITING = 0x4, FLAG_KERNEL_THREAD = 0x200000 /* include/linux/sched.h */ };
+
+static bool read_stat(pid_t pid, char ret[1024]) {
+        char path[32];
 
         snprintf(path, sizeof path, "/proc/%d/stat", pid);
-        if (proc_read(path, text, sizeof text) <= 0)
-                return 0;
+        return proc_read(path, ret, 1024) > 0;
+}
+
+static uint64_t stat_field(const char *text, int wanted) {
         const char *field = strrchr(text, ')'); /* the name before it may hold anything */
-        for (int n = STATE - 1; field && n < START_TIME; n++)
+        unsigned long long value;
+
+        for (int n = STAT_STATE - 1; field && n < wanted; n++)
                 field = strchr(field + 1, ' ');
-        return field && sscanf(field, "%llu", &ticks) == 1 ? ticks : 0;
+        return field && sscanf(field, "%llu", &value) == 1 ? value : 0;
+}
+
+uint64_t kin_start_time(pid_t pid) {
+        char text[1024];
+
+        return read_stat(pid, text) ? stat_field(text, STAT_START_TIME) : 0;
+}
+
+/* A process has no environment between the moment in exec when its memory is exchanged and the one when the
+ * new environment has been laid out (env_end in environ_read(), fs/proc/base.c). Who has none because it was
+ * started without one, or is on its way out, will not get one. */
+static bool may_get_environment(pid_t pid) {
+        char text[1024];
+
+        if (!read_stat(pid, text) || stat_field(text, STAT_FLAGS) & (FLAG_EXITING | FLAG_KERNEL_THREAD))
+                return false;
+        uint64_t end = stat_field(text, STAT_ENV_END);
+        return end == 0 || end != stat_field(text, STAT_ENV_START);
 }
 
 /* As a stream: an environment may be larger than any buffer here. */
-static bool has_in_environment(pid_t pid, const char *cookie) {
+static Kin kin_by_cookie(pid_t pid, const char *cookie) {
         char path[32], bytes[4096];
         const size_t length = strlen(cookie) + 1;
         size_t same = 0; /* bytes of the entry at hand; `length`: it differs */
+        bool empty = true;
         ssize_t n;
 
         snprintf(path, sizeof path, "/proc/%d/environ", pid);
         CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-        while (fd >= 0 && (n = read(fd, bytes, sizeof bytes)) > 0)
+        if (fd < 0)
+                return KIN_NO;
+        for (; (n = read(fd, bytes, sizeof bytes)) > 0; empty = false)
                 for (ssize_t i = 0; i < n; i++) {
                         if (same == length || bytes[i] != cookie[same])
                                 same = bytes[i] ? length : 0;
                         else if (++same == length)
-                                return true;
+                                return KIN_YES;
                 }
-        return false;
+        return empty && may_get_environment(pid) ? KIN_NOT_KNOWN_YET : KIN_NO;
 }
 
 /* Led by a worker that lives, or by another payload. */
@@ -54,14 +87,14 @@ static bool is_group_of_another(const Executor *e, const Payload *p, pid_t group
         return false;
 }
 
-bool kin_by_mark(const Executor *e, const Payload *p, pid_t pid) {
+Kin kin_by_mark(const Executor *e, const Payload *p, pid_t pid) {
         pid_t group = getpgid(pid);
 
         if (group < 0)
-                return false;
+                return KIN_NO;
         if (p->group && group == p->group)
-                return true;
-        return p->cookie && !is_group_of_another(e, p, group) && has_in_environment(pid, p->cookie);
+                return KIN_YES;
+        return p->cookie && !is_group_of_another(e, p, group) ? kin_by_cookie(pid, p->cookie) : KIN_NO;
 }
 
 bool kin_by_age(const Payload *p, pid_t pid) {
@@ -70,7 +103,8 @@ bool kin_by_age(const Payload *p, pid_t pid) {
 
 bool kin_of_any(const Executor *e, const char *path, pid_t pid) {
         for (const Payload *p = e->children.payloads; p; p = p->next)
-                if (p->ran && strcmp(p->entry->path, path) == 0 && (p->alone || kin_by_mark(e, p, pid)))
+                if (p->ran && strcmp(p->entry->path, path) == 0 &&
+                    (p->alone || kin_by_mark(e, p, pid) != KIN_NO))
                         return true;
         return false;
 }

@@ -10,10 +10,16 @@
 /* When the process was born, in clock ticks since boot; 0 when it is gone. */
 uint64_t kin_start_time(pid_t pid);
 
+typedef enum Kin {
+        KIN_NO,
+        KIN_YES,
+        KIN_NOT_KNOWN_YET, /* it is in the middle of an exec: look again */
+} Kin;
+
 /* It is in the payload's process group, or has its cookie in the environment. */
-bool kin_by_mark(const Executor *e, const Payload *p, pid_t pid);
+Kin kin_by_mark(const Executor *e, const Payload *p, pid_t pid);
 /* It is not older than the payload, as far as is known. */
 bool kin_by_age(const Payload *p, pid_t pid);
 
-/* A process in the cgroup `path` that is not a child of this one is known to be some payload's. */
+/* A process in the cgroup `path` that is not a child of this one is known to be some payload's, or may be. */
 bool kin_of_any(const Executor *e, const char *path, pid_t pid);

@@ -192,7 +192,6 @@ unsigned scenario_count_workers(const Scenario *s) {
 
 void scenario_clear(Scenario *s) {
         g_ptr_array_set_size(s->payloads, 0);
-        g_ptr_array_set_size(s->records, 0);
         g_ptr_array_set_size(s->groups, 0);
         g_ptr_array_set_size(s->cgroups, 0);
         s->root_enabled = 0;

@@ -171,5 +171,6 @@ bool scenario_has_below(const Scenario *s, const char *name);
 unsigned scenario_live_workers(const Scenario *s);
 unsigned scenario_count_workers(const Scenario *s);
 unsigned group_live_workers(const GroupState *g);
-/* Forgets everything; for a scenario whose executor is gone, and all of its things with it. */
+/* Forgets everything that was there, for a scenario whose executor is gone, and all of its things with it;
+ * results that are known already stay until a report tells them. */
 void scenario_clear(Scenario *s);

@@ -53,9 +53,22 @@ static char *directory_scenario_path(const CgroupRoot *root, const char *scenari
         return g_build_filename(root->path, scenario, NULL);
 }
 
+/* Payloads inherit what the executor has. The daemon's conversation with its service manager, sd_notify(3),
+ * is not theirs. */
+static char **executor_environment(void) {
+        static const char *const own[] = { "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC",
+                                           "LISTEN_PID",    "LISTEN_FDS",   "LISTEN_FDNAMES" };
+        char **environment = g_get_environ();
+
+        for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
+                environment = g_environ_unsetenv(environment, own[i]);
+        return environment;
+}
+
 /* SIGCHLD is blocked in the daemon (sd-event reads it), and must not be in the child. */
 static int spawn(const Child *c, int fd, pid_t *ret_pid) {
         char *const argv[] = { c->owner->root.executor, (char *)"--root", c->path, NULL };
+        g_auto(GStrv) environment = executor_environment();
         posix_spawn_file_actions_t files;
         posix_spawnattr_t attributes;
         sigset_t none, all;
@@ -69,7 +82,7 @@ static int spawn(const Child *c, int fd, pid_t *ret_pid) {
         posix_spawnattr_setsigmask(&attributes, &none);
         posix_spawnattr_setsigdefault(&attributes, &all);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        r = posix_spawn(ret_pid, argv[0], &files, &attributes, argv, environ);
+        r = posix_spawn(ret_pid, argv[0], &files, &attributes, argv, environment);
         posix_spawn_file_actions_destroy(&files);
         posix_spawnattr_destroy(&attributes);
         return -r;

@@ -75,8 +75,24 @@ char *await_text(PayloadView *v, int stream, const char *text);
 
 /* ---- looking ---- */
 
+/* As await(), for what no message tells of. */
+#define look_until(condition)                                                                                \
+        do {                                                                                                 \
+                uint64_t until_ = fixture_deadline();                                                        \
+                while (!(condition)) {                                                                       \
+                        if ((uint64_t)g_get_monotonic_time() > until_)                                       \
+                                fail_msg("never came true: %s", #condition);                                 \
+                        g_usleep(1000);                                                                      \
+                }                                                                                            \
+        } while (0)
+/* A ping; and whatever was on its way before the answer has been handed out. */
+void ping_and_take(Fixture *f);
+
 /* Its element of GetState's payloads; NULL: there is none. */
 JsonNode *payload_in_state(Fixture *f, const char *name, const char *cgroup);
 unsigned count_descriptors(pid_t pid);
-/* Waits until so many are open, as before; fails at the deadline. */
+/* Of the daemon, when it is done with what it has answered so far. */
+unsigned daemon_descriptors(Fixture *f);
+/* Waits until there are no more than before; fails at the deadline. An executor may close one after it has
+ * told that it is done, so what was counted "before" may be one too many. */
 void await_descriptors(pid_t pid, unsigned n);

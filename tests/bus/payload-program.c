@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* What the tests run as a payload: does what its arguments say, one after the other, and exits with 0. Each
  * line it prints is one write(2). */
 
-enum { PATTERN_BYTES = 26 << 10 };
+enum { PATTERN_BYTES = 26 << 10, HOP_US = 200 };
 
 static void die(const char *what) {
         perror(what);
@@ -239,6 +240,54 @@ static void do_orphan(char **args) {
         say_to(STDOUT_FILENO, line);
 }
 
+static void write_pid(const char *path, pid_t pid) {
+        FILE *file = fopen(path, "we");
+
+        if (!file || fprintf(file, "%d", pid) < 0 || fclose(file) < 0)
+                die(path);
+}
+
+/* A child in a session of its own and in a cgroup below that of the program. The argument is the directory
+ * whose name also stands in /proc/self/cgroup: by it the mount point is found. Prints the child's pid. */
+static void do_nest(char **args) {
+        const char *name = strrchr(args[0], '/');
+        char line[4096], path[8192], procs[8300];
+        FILE *file = fopen("/proc/self/cgroup", "re");
+        const char *rest = NULL;
+        pid_t pid;
+
+        while (file && name && !rest && fgets(line, sizeof line, file))
+                if (strncmp(line, "0::", 3) == 0)
+                        rest = strstr(line, name);
+        if (!rest)
+                die("/proc/self/cgroup");
+        fclose(file);
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(path, sizeof path, "%s%s/nested", args[0], rest + strlen(name));
+        snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+        if (mkdir(path, 0755) < 0)
+                die(path);
+        pid = fork_or_die();
+        if (pid == 0) {
+                setsid();
+                do_pause(NULL);
+        }
+        write_pid(procs, pid);
+        snprintf(line, sizeof line, "%d", pid);
+        say_to(STDOUT_FILENO, line);
+}
+
+/* It ends, and its descendants go on: each forks the next, in a session of its own, and ends. */
+static void do_hop(char **args) {
+        (void)args;
+        for (;;) {
+                if (fork_or_die() > 0)
+                        _exit(0);
+                setsid();
+                usleep(HOP_US);
+        }
+}
+
 static const struct {
         const char *name;
         int n_args;
@@ -262,6 +311,8 @@ static const struct {
         { "numbers", 1, do_numbers },
         { "later", 2, do_later },
         { "orphan", 0, do_orphan },
+        { "nest", 1, do_nest },
+        { "hop", 0, do_hop },
 };
 
 int main(int argc, char **argv) {

@@ -91,7 +91,7 @@ static void forget(Fixture *f) {
 
 static void cycle(Fixture *f, unsigned n) {
         static void (*const failures[])(Fixture * f) = { fail_in_plan, fail_on_name, fail_in_kernel,
-                                                         fail_in_document };
+                                                         fail_in_document, fail_to_start };
 
         add_to_backdrop(f, "{'name': 'back', 'works': [{" LIGHT "}]}");
         failures[n % G_N_ELEMENTS(failures)](f);

@@ -50,6 +50,7 @@ static const Fault faults[] = {
         { "unlinkat", { "EBUSY", "EPERM" }, false },
         { "rmdir", { "EBUSY", "EPERM" }, false },
         { "write", { "ENOSPC", "EIO", "EINTR" }, false },
+        { "getdents64", { "ENOENT", "ENOMEM" }, false },
         { "read", { "EIO", "EINTR" }, false },
         { "pread64", { "EIO" }, false },
         { "memfd_create", { "EMFILE", "ENOMEM" }, false },

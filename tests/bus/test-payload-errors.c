@@ -28,7 +28,7 @@ static Still still_begin(Fixture *f) {
         e = wait_payload(f, "['warm-up', {}]");
         s.machine = machine_look(f);
         s.executor = (pid_t)atoi(s.machine.processes);
-        s.of_daemon = count_descriptors(f->daemon.pid);
+        s.of_daemon = daemon_descriptors(f);
         s.of_executor = count_descriptors(s.executor);
         return s;
 }
@@ -214,6 +214,19 @@ static void test_arguments_that_are_too_long(G_GNUC_UNUSED void **state) {
         still_assert(f, &still, "too many arguments");
 }
 
+/* It cannot run, so it does not come to its program: that is found out in time, and undone. */
+static void test_start_in_a_frozen_cgroup(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        g_auto(Still) still = still_begin(f);
+        g_autofree char *cgroup = below(f, "keep"), *freeze = g_build_filename(cgroup, "cgroup.freeze", NULL);
+
+        write_file(freeze, "1");
+        assert_refused(f, run_payload(f, "{'name': 'x', 'exec': 'true'}", "'cgroup': 'keep'"), "TimedOut",
+                       ETIMEDOUT, "'x'", "'keep'", "frozen", NULL);
+        still_assert(f, &still, "a payload in a frozen cgroup");
+        write_file(freeze, "0");
+}
+
 /* ---- limits ---- */
 
 /* Those that have exited count until somebody asks for their result. */
@@ -395,6 +408,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_starts_that_fail, payloads_teardown),
                 cmocka_unit_test_teardown(test_set_ups_that_fail, payloads_teardown),
                 cmocka_unit_test_teardown(test_arguments_that_are_too_long, payloads_teardown),
+                cmocka_unit_test_teardown(test_start_in_a_frozen_cgroup, payloads_teardown),
                 cmocka_unit_test_teardown(test_limit, payloads_teardown),
                 cmocka_unit_test_teardown(test_backdrop_payload_in_a_cgroup_of_the_step, payloads_teardown),
                 cmocka_unit_test_teardown(test_unknown_names, payloads_teardown),

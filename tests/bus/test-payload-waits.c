@@ -40,10 +40,11 @@ static void test_two_who_wait(G_GNUC_UNUSED void **state) {
         g_auto(Gate) gate = gate_new();
         Pending waits[2];
 
+        add(f, "{'name': 'keep'}");
         start_gated(f, "x", &gate, NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(waits); i++)
                 send_wait(f, &waits[i], "['x', {}]");
-        ping(f); /* both have been taken in */
+        ping_and_take(f); /* both have been taken in */
         assert_null(waits[0].reply);
         gate_open(&gate);
         for (size_t i = 0; i < G_N_ELEMENTS(waits); i++) {
@@ -75,6 +76,7 @@ static void test_calls_go_on_during_a_wait(G_GNUC_UNUSED void **state) {
         run(f, "y", "'exit', '0'", "a");
         other = wait_payload(f, "['y', {}]");
         assert_int_equal(length_at(state_of(f), "cgroups"), 1);
+        ping_and_take(f);
         assert_null(wait.reply);
         gate_open(&gate);
         assert_ended(f, &wait, "exited", 7);
@@ -124,7 +126,7 @@ static void wait_and_leave(Fixture *f, const char *name) {
         sd_bus_flush_close_unref(other);
         await(f, gone);
         sd_bus_slot_unref(slot);
-        ping(f);
+        ping_and_take(f);
 }
 
 /* His timeout, which would have killed it, is gone with him. */
@@ -136,12 +138,13 @@ static void test_one_who_leaves(G_GNUC_UNUSED void **state) {
         pid_t pid;
 
         pid = start_gated(f, "x", &gate, NULL);
-        descriptors = count_descriptors(f->daemon.pid);
+        descriptors = daemon_descriptors(f);
         send_wait(f, &stays, "['x', {}]");
         wait_and_leave(f, "x");
         assert_refused(f, call(f, "WaitPayload", "['x', {'timeout': '300ms'}]"), "TimedOut", ETIMEDOUT, NULL);
         assert_false(process_gone(pid));
         assert_string_equal(text_at(payload_in_state(f, "x", ""), "state"), "running");
+        ping_and_take(f);
         assert_null(stays.reply);
         await_descriptors(f->daemon.pid, descriptors);
         gate_open(&gate);
@@ -263,8 +266,9 @@ static void test_kill_during_a_wait(G_GNUC_UNUSED void **state) {
         g_auto(PayloadEnd) e = { 0 };
         Pending wait;
 
+        add(f, "{'name': 'keep'}");
         start_gated(f, "x", &gate, NULL);
-        send_wait(f, &wait, "['x', {'timeout': '3600s', 'kill': true}]");
+        send_wait(f, &wait, "['x', {'timeout': 9223372036854775807, 'kill': true}]");
         e = kill_payload(f, "['x', {}]");
         assert_string_equal(text_at(e.record, "result"), "killed");
         assert_ended(f, &wait, "killed", -1);
@@ -297,6 +301,28 @@ static void test_end_during_a_wait(G_GNUC_UNUSED void **state) {
         }
 }
 
+/* Those in a frozen cgroup die of SIGKILL like any other. */
+static void test_kill_in_a_frozen_cgroup(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        g_autofree char *cgroup = below(f, "a"), *freeze = g_build_filename(cgroup, "cgroup.freeze", NULL);
+        g_auto(Gate) gate = gate_new();
+
+        add(f, "{'name': 'a'}");
+        for (unsigned i = 0; i < 2; i++) {
+                pid_t pid = start_gated(f, "x", &gate, "a");
+                g_auto(PayloadEnd) e = { 0 };
+
+                write_file(freeze, "1");
+                if (i == 0) {
+                        e = kill_payload(f, "['x', {}]");
+                        assert_string_equal(text_at(e.record, "result"), "killed");
+                        write_file(freeze, "0");
+                } else
+                        assert_string_equal(text_at(end_step(f).report, "payloads.0.result"), "killed");
+                assert_true(process_gone(pid));
+        }
+}
+
 /* A wait that comes while the end is under way. */
 static void test_wait_during_an_end(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(
@@ -311,7 +337,7 @@ static void test_wait_during_an_end(G_GNUC_UNUSED void **state) {
         assert_true(process_gone(payload));
         send_wait(f, &wait, "['x', {}]");
         send_pending(f, &kill_call, request(f, "KillPayload", "['x', {}]"));
-        ping(f);
+        ping_and_take(f);
         assert_null(end.reply);
         assert_int_equal(kill(worker, SIGCONT), 0);
         assert_ended(f, &wait, "killed", -1);
@@ -333,7 +359,7 @@ static void test_daemon_ends_during_a_wait(G_GNUC_UNUSED void **state) {
         Pending wait;
 
         send_wait(f, &wait, "['x', {}]");
-        ping(f);
+        ping_and_take(f);
         assert_int_equal(kill(f->daemon.pid, SIGTERM), 0);
         await(f, wait.reply);
         if (pending_failed(&wait, "ShuttingDown"))
@@ -358,12 +384,12 @@ static void test_executor_dies_during_a_wait(G_GNUC_UNUSED void **state) {
         run(f, "first", "'exit', '0'", NULL);
         first = wait_payload(f, "['first', {}]");
         teardown(f); /* the executor has gone */
-        descriptors = count_descriptors(f->daemon.pid);
+        descriptors = daemon_descriptors(f);
         pid = start_gated(f, "x", &gate, NULL);
         end = process_watch(pid);
         for (size_t i = 0; i < G_N_ELEMENTS(waits); i++)
                 send_wait(f, &waits[i], i ? "['x', {'timeout': '3600s', 'kill': true}]" : "['x', {}]");
-        ping(f);
+        ping_and_take(f);
         assert_int_equal(kill(process_parent(pid), SIGKILL), 0);
         for (size_t i = 0; i < G_N_ELEMENTS(waits); i++) {
                 await(f, waits[i].reply);
@@ -377,6 +403,18 @@ static void test_executor_dies_during_a_wait(G_GNUC_UNUSED void **state) {
         assert_string_equal(text_at(e.record, "result"), "exited");
         teardown(f);
         await_descriptors(f->daemon.pid, descriptors);
+}
+
+/* A result that no report has told yet keeps the daemon, which would leave when it has nothing to do. */
+static void test_results_keep_the_daemon(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(&(FixtureOptions){ .config = "[Daemon]\nIdleExitSec=1\nPlacementLog=\n" });
+        g_auto(PayloadEnd) e = { 0 };
+
+        run(f, "x", "'exit', '4'", NULL);
+        e = wait_payload(f, "['x', {}]");
+        assert_false(process_ends_within(&f->daemon, 2500));
+        assert_int_equal(number_at(end_step(f).report, "payloads.0.exit_code"), 4);
+        assert_int_equal(fixture_daemon_status(f), 0);
 }
 
 /* ---- many ---- */
@@ -401,12 +439,12 @@ static void test_300_quick_ones(G_GNUC_UNUSED void **state) {
                 assert_int_equal(number_at(e.record, "exit_code"), 0);
                 g_ptr_array_set_size(f->kept, 0);
                 if (i + 1 == WARM_UP) {
-                        of_daemon = count_descriptors(f->daemon.pid);
+                        of_daemon = daemon_descriptors(f);
                         of_executor = count_descriptors(executor);
                 }
         }
-        assert_int_equal(count_descriptors(f->daemon.pid), of_daemon);
-        assert_int_equal(count_descriptors(executor), of_executor);
+        await_descriptors(f->daemon.pid, of_daemon);
+        await_descriptors(executor, of_executor);
         after = processes_below(f->daemon.pid);
         assert_string_equal(after, children);
         assert_int_equal(number_at(end_step(f).summary, "payloads"), MANY);
@@ -418,7 +456,7 @@ static void test_many_at_once(G_GNUC_UNUSED void **state) {
         unsigned descriptors;
 
         add_to_backdrop(f, "{'name': 'a'}");
-        descriptors = count_descriptors(f->daemon.pid);
+        descriptors = daemon_descriptors(f);
         for (unsigned i = 0; i < 50; i++) {
                 g_autofree char *name = g_strdup_printf("p%u", i);
                 run(f, name, i % 2 ? "'print', 'x'" : "'pause'", i % 3 ? NULL : "a");
@@ -440,9 +478,11 @@ int main(void) {
                 cmocka_unit_test_teardown(test_timeouts_of_several, payloads_teardown),
                 cmocka_unit_test_teardown(test_kill_during_a_wait, payloads_teardown),
                 cmocka_unit_test_teardown(test_end_during_a_wait, payloads_teardown),
+                cmocka_unit_test_teardown(test_kill_in_a_frozen_cgroup, payloads_teardown),
                 cmocka_unit_test_teardown(test_wait_during_an_end, payloads_teardown),
                 cmocka_unit_test_teardown(test_daemon_ends_during_a_wait, payloads_teardown),
                 cmocka_unit_test_teardown(test_executor_dies_during_a_wait, payloads_teardown),
+                cmocka_unit_test_teardown(test_results_keep_the_daemon, payloads_teardown),
                 cmocka_unit_test_teardown(test_300_quick_ones, payloads_teardown),
                 cmocka_unit_test_teardown(test_many_at_once, payloads_teardown),
         };

@@ -3,13 +3,18 @@
 
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include "clock.h"
 
 enum { PATIENCE_MS = 60000, TEXTS_MAX = 64, OUTPUT_MAX = 1 << 14 };
 
@@ -157,4 +162,42 @@ pid_t payload_pid_line(const Fixture *f, uint32_t id) {
 
         assert_true(pid > 1);
         return pid;
+}
+
+/* ---- strangers ---- */
+
+void stranger_move(pid_t pid, const char *procs) {
+        char number[16];
+
+        snprintf(number, sizeof number, "%d", pid);
+        write_text(procs, number);
+}
+
+pid_t stranger_start(const Fixture *f, const char *cgroup) {
+        char procs[PATH_MAX];
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close_range(3, ~0U, 0);
+                for (;;)
+                        pause();
+        }
+        snprintf(procs, sizeof procs, "%s/cgroup.procs", cgroup);
+        stranger_move(pid, below(f->root, procs));
+        return pid;
+}
+
+/* Births in one tick are alike. */
+pid_t stranger_start_older(const Fixture *f, const char *cgroup) {
+        pid_t pid = stranger_start(f, cgroup);
+        uint64_t next_tick = monotonic_ns() + 2 * NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+
+        wait_until(monotonic_ns() > next_tick);
+        return pid;
+}
+
+void stranger_end(pid_t pid) {
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
 }

@@ -38,3 +38,11 @@ const char *payload_errors(const Fixture *f, uint32_t id);
 const char *payload_line(const Fixture *f, uint32_t id);
 /* A line that is a number. */
 pid_t payload_pid_line(const Fixture *f, uint32_t id);
+
+/* ---- somebody who has nothing to do with it ---- */
+
+pid_t stranger_start(const Fixture *f, const char *cgroup);
+/* Older than whatever is started from now on. */
+pid_t stranger_start_older(const Fixture *f, const char *cgroup);
+void stranger_move(pid_t pid, const char *procs);
+void stranger_end(pid_t pid);
