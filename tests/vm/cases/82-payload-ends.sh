@@ -60,7 +60,11 @@ ok "run-payload" ktctl run-payload --name after --cgroup tight -- sleep 8007
 kill -KILL "$(payload_of after | jq -r .pid)"
 record=$(ktctl wait-payload after --json)
 is "$(how "$record") $(jq .oom_kills <<<"$record")" "signaled -1 9 true 0" "those before do not count"
-ok "end-step" ktctl end-step
+report=$(ktctl end-step --json)
+is $? 4 "the end of the step tells of the check that failed, though its result was collected"
+is "$(jq -c '[.payloads[] | [.payload, .result, .passed]]' <<<"$report")" \
+	'[["victim","killed",true],["victim","timed-out",false],["sleep","signaled",true],["victim","signaled",true],["eater","oom-killed",true],["parent","killed",true],["after","signaled",true]]' \
+	"and of all payloads of the step"
 ok "nothing is left" nothing_left
 
 t "what cannot be started"
@@ -203,7 +207,7 @@ ok "end-step" ktctl end-step
 ok "nothing is left" nothing_left
 
 t "one that forks without end"
-ok "add-cgroup" ktctl add-cgroup bomb --cpuset range:6-7 --pids-max 12 "${light[@]}" --workers 1
+ok "add-cgroup" ktctl add-cgroup bomb --cpuset cpus:6 --pids-max 12 "${light[@]}" --workers 1
 cat >/run/82/bomb <<'END'
 #!/usr/bin/python3
 import os
