@@ -195,12 +195,25 @@ static int teardown(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_e
         return 1;
 }
 
+static void tell_stall_monitor(JsonObject *state, const StallMonitor *m) {
+        JsonObject *monitor = json_object_new();
+
+        json_object_set_boolean_member(monitor, "active", stall_monitor_is_active(m));
+        if (stall_monitor_is_active(m)) {
+                json_object_set_int_member(monitor, "poll_ms", stall_monitor_period_ms(m));
+                json_object_set_int_member(monitor, "ticks", (gint64)stall_monitor_ticks(m));
+        }
+        json_object_set_object_member(state, "stall_monitor", monitor);
+}
+
 static int get_state(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
         ScenarioObject *o = userdata;
         g_autofree char *root = runner_root(o->runner);
         g_autoptr(JsonNode) state = report_state(o->scenario, root);
-        g_autofree char *text = json_write(state, false);
+        g_autofree char *text = NULL;
 
+        tell_stall_monitor(json_node_get_object(state), runner_stall_monitor(o->runner));
+        text = json_write(state, false);
         service_touch(o->service);
         return sd_bus_reply_method_return(call, "s", text);
 }

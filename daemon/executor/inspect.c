@@ -12,7 +12,7 @@
 #include "task-stat.h"
 #include "util.h"
 
-enum { SCAN_MS = 100, CGROUP_TEXT = 8192 };
+enum { SCAN_MS = 500, CGROUP_TEXT = 8192 };
 
 /* ---- the task ---- */
 

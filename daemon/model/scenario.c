@@ -194,6 +194,7 @@ void scenario_clear(Scenario *s) {
         g_ptr_array_set_size(s->payloads, 0);
         g_ptr_array_set_size(s->groups, 0);
         g_ptr_array_set_size(s->cgroups, 0);
+        g_ptr_array_set_size(s->stalls, 0);
         s->root_enabled = 0;
         s->stalls_decided = false;
 }

@@ -15,6 +15,7 @@ enum { MONITOR_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 5, PERIOD_ACCURACY_US = 100
 typedef struct Pending {
         StallReport *report;
         hwloc_bitmap_t cpus;
+        bool plain; /* to be told as it is */
 } Pending;
 
 struct StallMonitor {
@@ -27,13 +28,14 @@ struct StallMonitor {
         char *root;
         uint64_t period_us, ticks;
         sd_event_source *timer; /* the next tick */
-        sd_event_source *more;  /* the rest of this one */
+        sd_event_source *more;  /* what is left to do: the rest of this one, reports that can be told */
         StallWatch *watch;
 
         /* the tick under way */
         bool ticking;
         uint64_t tick_ns;
         StallCursor cursor;
+        bool costly; /* the last step has made or told a report */
 
         GQueue pending; /* of Pending; the first one is the one that the executor was asked for */
         uint32_t serial;
@@ -44,8 +46,6 @@ struct StallMonitor {
         void *done_userdata;
 };
 
-static void begin_tick(StallMonitor *m);
-
 /* ---- reports on their way ---- */
 
 static void pending_free(Pending *p) {
@@ -54,30 +54,34 @@ static void pending_free(Pending *p) {
         g_free(p);
 }
 
-static void finish_last_look(StallMonitor *m) {
-        StallMonitorDone done = m->done;
-        void *userdata = m->done_userdata;
-
-        if (!done || m->ticking || !g_queue_is_empty(&m->pending))
-                return;
-        stall_monitor_stop(m);
-        done(userdata);
+static void do_more_later(StallMonitor *m) {
+        if (m->active)
+                sd_event_source_set_enabled(m->more, SD_EVENT_ONESHOT);
 }
 
-static void tell(StallMonitor *m, Pending *p) {
+/* The first one is told, whatever is known of it. */
+static void tell_first(StallMonitor *m) {
+        Pending *p = g_queue_pop_head(&m->pending);
+
+        m->asked = false;
+        m->deadline = sd_event_source_disable_unref(m->deadline);
+        m->costly = true;
         if (stall_report_judge(p->report) != STALL_NONE)
                 m->events->detected(m->userdata, p->report);
         pending_free(p);
 }
 
-/* The first one is told, whatever is known of it. */
-static void settle_first(StallMonitor *m) {
+/* It is busy with a plan, or stuck: nobody waits in line for that. */
+static int on_deadline(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t now, void *userdata) {
+        StallMonitor *m = userdata;
+
+        for (GList *l = m->pending.head; l; l = l->next)
+                ((Pending *)l->data)->plain = true;
         m->asked = false;
         m->deadline = sd_event_source_disable_unref(m->deadline);
-        tell(m, g_queue_pop_head(&m->pending));
+        do_more_later(m);
+        return 0;
 }
-
-static int on_deadline(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t now, void *userdata);
 
 static bool ask_for(StallMonitor *m, const Pending *p) {
         WireInspect request;
@@ -88,24 +92,17 @@ static bool ask_for(StallMonitor *m, const Pending *p) {
                                           on_deadline, m) >= 0;
 }
 
-/* A task that the executor cannot be asked about is told without what only the executor may read. */
-static void ask_next(StallMonitor *m) {
-        while (!m->asked && !g_queue_is_empty(&m->pending)) {
-                m->asked = ask_for(m, g_queue_peek_head(&m->pending));
-                if (!m->asked)
-                        settle_first(m);
-        }
-        finish_last_look(m);
-}
+/* A task that the executor cannot be asked about is told without what only the executor may read. False:
+ * there is nothing to do until the executor answers, or a task stalls. */
+static bool ask_or_tell(StallMonitor *m) {
+        const Pending *p = g_queue_peek_head(&m->pending);
 
-/* It is busy with a plan, or stuck: nobody waits in line for that. */
-static int on_deadline(G_GNUC_UNUSED sd_event_source *source, G_GNUC_UNUSED uint64_t now, void *userdata) {
-        StallMonitor *m = userdata;
-
-        while (!g_queue_is_empty(&m->pending))
-                settle_first(m);
-        finish_last_look(m);
-        return 0;
+        if (!p || m->asked)
+                return false;
+        m->asked = !p->plain && ask_for(m, p);
+        if (!m->asked)
+                tell_first(m);
+        return true;
 }
 
 void stall_monitor_inspected(StallMonitor *m, const WireInspected *answer) {
@@ -114,10 +111,11 @@ void stall_monitor_inspected(StallMonitor *m, const WireInspected *answer) {
         if (!m->asked || answer->serial != m->serial)
                 return;
         stall_report_add_inspection(p->report, answer);
-        settle_first(m);
-        ask_next(m);
+        tell_first(m);
+        do_more_later(m);
 }
 
+/* Of very many, the executor is asked about the first ones alone. */
 static void on_stalled(void *userdata, const StallSubject *who, const StallWindow *window, GHashTable *before,
                        hwloc_const_bitmap_t cpus) {
         StallMonitor *m = userdata;
@@ -125,11 +123,10 @@ static void on_stalled(void *userdata, const StallSubject *who, const StallWindo
 
         p->report = stall_report_new(who, window);
         p->cpus = cpus ? hwloc_bitmap_dup(cpus) : NULL;
+        p->plain = m->pending.length >= INSPECTIONS_MAX;
         stall_report_read(p->report, m->root, before);
-        if (m->pending.length >= INSPECTIONS_MAX)
-                tell(m, p);
-        else
-                g_queue_push_tail(&m->pending, p);
+        g_queue_push_tail(&m->pending, p);
+        m->costly = true;
 }
 
 /* ---- ticks ---- */
@@ -146,41 +143,58 @@ static bool time_is_up(uint64_t until_us) {
         return (uint64_t)g_get_monotonic_time() >= until_us;
 }
 
-static void end_tick(StallMonitor *m) {
-        m->ticking = false;
+static void begin_tick(StallMonitor *m) {
+        m->ticking = true;
+        m->tick_ns = now_ns(m);
+        m->cursor = (StallCursor){ 0 };
+        stall_watch_begin(m->watch);
+}
+
+static void look_at_next(StallMonitor *m) {
+        m->ticking = stall_watch_next(m->watch, m->scenario, &m->cursor, m->tick_ns);
+        if (m->ticking)
+                return;
         m->ticks++;
         stall_watch_prune(m->watch, m->scenario);
-        ask_next(m);
+}
+
+/* False: nothing is left to do. Whoever is told may have stopped the monitor. */
+static bool do_step(StallMonitor *m) {
+        if (!m->ticking)
+                return ask_or_tell(m);
+        look_at_next(m);
+        return true;
+}
+
+static void finish_last_look(StallMonitor *m) {
+        StallMonitorDone done = m->done;
+        void *userdata = m->done_userdata;
+
+        if (!done || !g_queue_is_empty(&m->pending))
+                return;
+        stall_monitor_stop(m);
+        done(userdata);
 }
 
 static void do_slice(StallMonitor *m) {
         uint64_t until = (uint64_t)g_get_monotonic_time() + SLICE_US;
 
         for (unsigned n = 1;; n++) {
-                if (!stall_watch_next(m->watch, m->scenario, &m->cursor, m->tick_ns)) {
-                        end_tick(m);
+                m->costly = false;
+                if (!do_step(m)) {
+                        finish_last_look(m);
                         return;
                 }
-                if (n % SLICE_STRIDE == 0 && time_is_up(until))
-                        break;
+                if ((m->costly || n % SLICE_STRIDE == 0) && time_is_up(until)) {
+                        do_more_later(m);
+                        return;
+                }
         }
-        sd_event_source_set_enabled(m->more, SD_EVENT_ONESHOT);
 }
 
 static int on_more(G_GNUC_UNUSED sd_event_source *source, void *userdata) {
-        StallMonitor *m = userdata;
-
-        if (m->ticking)
-                do_slice(m);
+        do_slice(userdata);
         return 0;
-}
-
-static void begin_tick(StallMonitor *m) {
-        m->ticking = true;
-        m->tick_ns = now_ns(m);
-        m->cursor = (StallCursor){ 0 };
-        stall_watch_begin(m->watch);
-        do_slice(m);
 }
 
 /* The times of ticks are laid down at the start, so that no delay adds up; those that were missed are left
@@ -193,8 +207,10 @@ static int on_timer(sd_event_source *source, uint64_t due, void *userdata) {
                 next += (now - next) / m->period_us * m->period_us + m->period_us;
         sd_event_source_set_time(source, next);
         sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-        if (!m->ticking)
+        if (!m->ticking) {
                 begin_tick(m);
+                do_slice(m);
+        }
         return 0;
 }
 
@@ -246,14 +262,8 @@ void stall_monitor_last_look(StallMonitor *m, StallMonitorDone done, void *userd
         m->done_userdata = userdata;
         m->timer = sd_event_source_disable_unref(m->timer);
         if (!m->ticking)
-                m->cursor = (StallCursor){ 0 };
-        /* From a turn of its own: whoever asks is not told from inside. */
-        if (!m->ticking) {
-                m->ticking = true;
-                m->tick_ns = now_ns(m);
-                stall_watch_begin(m->watch);
-        }
-        sd_event_source_set_enabled(m->more, SD_EVENT_ONESHOT);
+                begin_tick(m);
+        do_more_later(m); /* from a turn of its own: whoever asks is not told from inside */
 }
 
 void stall_monitor_stop(StallMonitor *m) {

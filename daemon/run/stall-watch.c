@@ -14,11 +14,13 @@ enum { BEFORE_MAX_NS_PER_S = 5 };
 
 /* The workers of one group. */
 typedef struct WatchedGroup {
-        bool *begun; /* its window is that worker's */
+        unsigned round; /* of its last look */
+        bool *begun;    /* its window is that worker's */
         StallWindow *windows;
 } WatchedGroup;
 
 typedef struct WatchedPayload {
+        unsigned round;
         StallWindow window;
         PayloadUse use;
 } WatchedPayload;
@@ -34,6 +36,7 @@ struct StallWatch {
         uint64_t interval_ns;
         StallFound found;
         void *userdata;
+        unsigned round;       /* counts the ticks */
         GHashTable *groups;   /* id: WatchedGroup */
         GHashTable *payloads; /* id: WatchedPayload */
         GHashTable *cgroups;  /* name: WatchedCgroup */
@@ -161,6 +164,7 @@ static WatchedGroup *watch_group(StallWatch *w, const GroupState *g) {
                 watched->windows = g_new0(StallWindow, g->n_workers);
                 g_hash_table_insert(w->groups, GUINT_TO_POINTER(g->id), watched);
         }
+        watched->round = w->round;
         return watched;
 }
 
@@ -209,6 +213,7 @@ static void look_at_payload(StallWatch *w, const PayloadState *p, uint64_t tick_
                 stall_window_init(&watched->window, 0);
                 g_hash_table_insert(w->payloads, GUINT_TO_POINTER(p->id), watched);
         }
+        watched->round = w->round;
         if (stall_payload_moved(p, w->root, &watched->use))
                 stall_window_progress(&watched->window);
         else if (look_at_cgroup(w, p->directory)->frozen || stall_payload_sample(p, w->root, &sample) < 0)
@@ -224,6 +229,7 @@ static void unlook(G_GNUC_UNUSED void *name, void *cgroup, G_GNUC_UNUSED void *d
 }
 
 void stall_watch_begin(StallWatch *w) {
+        w->round++;
         g_hash_table_foreach(w->cgroups, unlook, NULL);
 }
 
@@ -282,21 +288,42 @@ bool stall_watch_next(StallWatch *w, const Scenario *s, StallCursor *at, uint64_
         return true;
 }
 
-static gboolean group_is_gone(void *id, G_GNUC_UNUSED void *watched, void *scenario) {
-        return scenario_find_group(scenario, GPOINTER_TO_UINT(id)) == NULL;
+static gboolean group_is_gone(G_GNUC_UNUSED void *id, void *watched, void *round) {
+        return ((WatchedGroup *)watched)->round != GPOINTER_TO_UINT(round);
 }
 
-static gboolean payload_is_gone(void *id, G_GNUC_UNUSED void *watched, void *scenario) {
-        return scenario_find_payload(scenario, GPOINTER_TO_UINT(id)) == NULL;
+static gboolean payload_is_gone(G_GNUC_UNUSED void *id, void *watched, void *round) {
+        return ((WatchedPayload *)watched)->round != GPOINTER_TO_UINT(round);
 }
 
-static gboolean cgroup_is_gone(void *name, G_GNUC_UNUSED void *value, void *scenario) {
-        return scenario_find_cgroup(scenario, name) == NULL;
+static gboolean cgroup_is_gone(void *name, G_GNUC_UNUSED void *value, void *names) {
+        return !g_hash_table_contains(names, name);
+}
+
+/* Where a task may live, and what lies above: cgroups, those that payloads have of their own, the root. */
+static GHashTable *names_of(const Scenario *s) {
+        GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+
+        g_hash_table_add(names, (void *)"");
+        for (guint i = 0; i < s->cgroups->len; i++)
+                g_hash_table_add(names, ((const CgroupState *)s->cgroups->pdata[i])->name);
+        for (guint i = 0; i < s->payloads->len; i++)
+                g_hash_table_add(names, ((const PayloadState *)s->payloads->pdata[i])->directory);
+        return names;
+}
+
+static void prune_cgroups(StallWatch *w, const Scenario *s) {
+        g_autoptr(GHashTable) names = NULL;
+
+        if (g_hash_table_size(w->cgroups) == 0)
+                return;
+        names = names_of(s);
+        g_hash_table_foreach_remove(w->cgroups, cgroup_is_gone, names);
+        g_hash_table_foreach_remove(w->before, cgroup_is_gone, names);
 }
 
 void stall_watch_prune(StallWatch *w, const Scenario *s) {
-        g_hash_table_foreach_remove(w->groups, group_is_gone, (void *)s);
-        g_hash_table_foreach_remove(w->payloads, payload_is_gone, (void *)s);
-        g_hash_table_foreach_remove(w->cgroups, cgroup_is_gone, (void *)s);
-        g_hash_table_foreach_remove(w->before, cgroup_is_gone, (void *)s);
+        g_hash_table_foreach_remove(w->groups, group_is_gone, GUINT_TO_POINTER(w->round));
+        g_hash_table_foreach_remove(w->payloads, payload_is_gone, GUINT_TO_POINTER(w->round));
+        prune_cgroups(w, s);
 }

@@ -27,5 +27,6 @@ void stall_watch_free(StallWatch *w);
 void stall_watch_begin(StallWatch *w);
 /* Looks at one task; false when there are no more. */
 bool stall_watch_next(StallWatch *w, const Scenario *s, StallCursor *at, uint64_t tick_ns);
-/* Forgets those that the books do not have any more. */
+/* A tick has ended: forgets those that it did not come across, and cgroups that the books do not have any
+ * more. */
 void stall_watch_prune(StallWatch *w, const Scenario *s);

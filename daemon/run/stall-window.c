@@ -25,9 +25,12 @@ void stall_window_miss(StallWindow *w) {
 }
 
 bool stall_window_is(StallWindow *w, uint64_t start) {
+        uint64_t counter = w->counter;
+
         if (w->start == start)
                 return true;
         stall_window_init(w, start);
+        w->counter = counter;
         return false;
 }
 

@@ -39,7 +39,8 @@ bool stall_window_push(StallWindow *w, StallSample sample, uint64_t interval_ns)
 /* The numbers could not be read: the window starts over, armed as it was. */
 void stall_window_miss(StallWindow *w);
 
-/* False when the pid stands for another task by now: the window is that one's, from its beginning. */
+/* False when the pid stands for another task by now: the window is that one's, from its beginning. The
+ * counter is no matter of the pid: that it stood at the last tick is still known. */
 bool stall_window_is(StallWindow *w, uint64_t start);
 
 /* Between the oldest and the newest sample. */
