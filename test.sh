@@ -78,7 +78,7 @@ stage_check() {
   build # some checks look at what was built
   heading "check"
   local name
-  for name in format spdx xml man units config bus-policy readme-build; do
+  for name in format spdx xml man units catalog config bus-policy readme-build; do
     one "$name" "tests/check/$name"
   done
   one "coverage" tests/check/coverage

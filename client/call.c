@@ -171,3 +171,12 @@ KtctlExit call_read_fd(Call *call, int *ret) {
 
         return r < 0 ? unreadable(call->invocation, g_strerror(-r)) : KTCTL_OK;
 }
+
+bool call_get_flag(const Call *call, const char *interface, const char *property, bool *ret) {
+        int value, r = sd_bus_get_property_trivial(call->bus, KT_BUS_NAME,
+                                                   sd_bus_message_get_path(call->request), interface,
+                                                   property, NULL, 'b', &value);
+
+        *ret = r >= 0 && value;
+        return r >= 0;
+}

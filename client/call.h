@@ -37,6 +37,10 @@ KtctlExit call_read_value(Call *call, JsonNode **ret);
 KtctlExit call_read_json(Call *call, JsonNode **ret);
 KtctlExit call_read_fd(Call *call, int *ret);
 
+/* A property of the object that the call went to. False when it cannot be had: a daemon of another version
+ * may not have it. */
+bool call_get_flag(const Call *call, const char *interface, const char *property, bool *ret);
+
 /* Prints a failure of this side, in the form that the command line asks for. */
 #define call_failure(i, code, name, ...)                                                                     \
         failure_print(invocation_has(i, OPTION_JSON), code, name, __VA_ARGS__)

@@ -10,7 +10,7 @@ typedef enum KtctlExit {
         KTCTL_FAILED = 1,      /* the daemon refused, or the call failed on the way */
         KTCTL_USAGE = 2,       /* the command line is wrong; nothing was sent */
         KTCTL_UNREACHABLE = 3, /* no bus, or no daemon on it */
-        KTCTL_INCOMPLETE = 4,  /* done, but some worker or payload did not complete, or a check failed */
+        KTCTL_INCOMPLETE = 4,  /* done, but not all of it went well: `ktctl --help` says what */
 } KtctlExit;
 
 /* Prints a failure to stderr and returns `code`, so that a caller can leave with it. `name` is a D-Bus error

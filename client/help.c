@@ -13,7 +13,7 @@ static void print_row(FILE *out, const char *name, const char *argument, const c
         fprintf(out, "%*s%-*s %s\n", HELP_INDENT, "", HELP_LEFT - HELP_INDENT, left, help);
 }
 
-static void print_options(FILE *out, unsigned mask) {
+static void print_options(FILE *out, uint64_t mask) {
         for (OptionId id = 0; id < OPTION_COUNT; id++) {
                 g_autofree char *name = g_strconcat("--", options[id].name, NULL);
                 if (mask & OPTION_BIT(id))
@@ -42,7 +42,7 @@ void help_print(FILE *out, const Verb *verbs) {
                 [KTCTL_FAILED] = "the daemon refused, or the call failed",
                 [KTCTL_USAGE] = "wrong command line; nothing was sent",
                 [KTCTL_UNREACHABLE] = "the daemon cannot be reached",
-                [KTCTL_INCOMPLETE] = "done, but some worker or payload did not complete, or a check failed",
+                [KTCTL_INCOMPLETE] = "done, but a worker, payload or check failed, or a stall fails the step",
         };
 
         fputs("Usage: ktctl [OPTIONS] VERB [ARGUMENTS] [OPTIONS]\n\n"

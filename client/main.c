@@ -14,7 +14,8 @@ static int verb_help(const Invocation *i);
 
 #define SETUP_OPTIONS                                                                                        \
         (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |  \
-         OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE))
+         OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE) | OPTION_BIT(OPTION_STALL_MONITOR) |                          \
+         OPTION_BIT(OPTION_STALL_POLL_MS) | OPTION_BIT(OPTION_STALL_FAILS))
 #define RUN_OPTIONS                                                                                          \
         (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_CGROUP) |              \
          OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_CHECK) |                    \
@@ -40,8 +41,8 @@ static const Verb verbs[] = {
         { "payloads", "", "show the payloads that files define", 0, 0, 0, 0, verb_payloads },
         { "reload-payloads", "", "read the payload files again, and show them", 0, 0, 0, 0,
           verb_reload_payloads },
-        { "status", "", "show cgroups, workers, payloads and their progress", 0, 0, OPTION_BIT(OPTION_LIMITS),
-          0, verb_status },
+        { "status", "", "show cgroups, workers, payloads, their progress, and what stalled", 0, 0,
+          OPTION_BIT(OPTION_LIMITS), 0, verb_status },
         { "monitor", "", "print what happens in a scenario, a line each, until interrupted", 0, 0,
           OPTION_BIT(OPTION_SIGNALS), 0, verb_monitor },
         { "topology", "", "show CPUs, last-level caches and NUMA nodes", 0, 0, 0, 0, verb_topology },

@@ -28,6 +28,12 @@ const Option options[OPTION_COUNT] = {
                                         "number of workers of groups that do not say it" },
         [OPTION_WORK_TYPE_OVERRIDE] = { "work-type-override", "TYPE",
                                         "work type for the groups of swappable cgroups" },
+        [OPTION_STALL_MONITOR] = { "stall-monitor", "BOOL",
+                                   "true (default) or false: report workers and payloads that stand still" },
+        [OPTION_STALL_POLL_MS] = { "stall-poll-ms", "N", "how often to look at them, in milliseconds" },
+        [OPTION_STALL_FAILS] = { "stall-fails", "CLASS,...",
+                                 "starved throttled stopped blocked sleeping: what fails the step (default: "
+                                 "all; '' none); may be repeated" },
         [OPTION_LIMITS] = { "limits", NULL, "print the knobs of each cgroup too" },
         [OPTION_REPORT] = { "report", "FILE", "save the report, as JSON" },
         [OPTION_SIGNALS] = { "count", "N", "end after N lines" },
@@ -76,18 +82,46 @@ const char *invocation_scenario(const Invocation *i) {
         return i->values[OPTION_SCENARIO] ?: KT_DEFAULT_SCENARIO;
 }
 
+/* Options of a call that are keys with dashes, and one value. */
+static const struct {
+        OptionId option;
+        const char *key;
+        VocabularyKind kind;
+} setup_keys[] = {
+        { OPTION_WORKERS_PER_CGROUP, "workers_per_cgroup", VOCABULARY_COUNT },
+        { OPTION_WORK_TYPE_OVERRIDE, "work_type_override", VOCABULARY_TEXT },
+        { OPTION_STALL_MONITOR, "stall_monitor", VOCABULARY_FLAG },
+        { OPTION_STALL_POLL_MS, "stall_poll_ms", VOCABULARY_COUNT },
+};
+
+/* What all of a repeatable option list together. */
+static JsonArray *texts_of(const GPtrArray *values) {
+        JsonArray *texts = json_array_new();
+
+        for (guint n = 0; n < values->len; n++) {
+                g_autoptr(JsonNode) part = word_value(VOCABULARY_TEXTS, values->pdata[n]);
+                JsonArray *some = json_node_get_array(part);
+
+                for (guint m = 0; m < json_array_get_length(some); m++)
+                        json_array_add_element(texts, json_array_dup_element(some, m));
+        }
+        return texts;
+}
+
 JsonObject *invocation_setup_options(const Invocation *i) {
-        const char *workers = i->values[OPTION_WORKERS_PER_CGROUP];
-        const char *type = i->values[OPTION_WORK_TYPE_OVERRIDE];
+        const GPtrArray *fails = i->lists[OPTION_STALL_FAILS];
         JsonObject *call = json_object_new();
 
         json_object_set_string_member(call, "target",
                                       invocation_has(i, OPTION_BACKDROP) ? "backdrop" : "step");
         json_object_set_boolean_member(call, "dry_run", invocation_has(i, OPTION_DRY_RUN));
-        if (workers)
-                json_object_set_member(call, "workers_per_cgroup", word_value(VOCABULARY_COUNT, workers));
-        if (type)
-                json_object_set_member(call, "work_type_override", word_value(VOCABULARY_TEXT, type));
+        for (size_t k = 0; k < G_N_ELEMENTS(setup_keys); k++) {
+                const char *text = i->values[setup_keys[k].option];
+                if (text)
+                        json_object_set_member(call, setup_keys[k].key, word_value(setup_keys[k].kind, text));
+        }
+        if (fails)
+                json_object_set_array_member(call, "stall_fails", texts_of(fails));
         return call;
 }
 
@@ -121,13 +155,13 @@ const Verb *verb_find(const Verb *verbs, const char *name, GError **error) {
 
 /* ---- one option ---- */
 
-unsigned verb_globals(const Verb *verb) {
+uint64_t verb_globals(const Verb *verb) {
         bool waits = verb && verb->options & OPTION_BIT(OPTION_WAIT);
 
         return GLOBAL_OPTIONS & ~(waits ? OPTION_BIT(OPTION_TIMEOUT) : 0);
 }
 
-static unsigned allowed_options(const Verb *verb) {
+static uint64_t allowed_options(const Verb *verb) {
         return verb_globals(verb) | (verb ? verb->options : 0);
 }
 
@@ -288,8 +322,27 @@ static bool check_arguments(const Invocation *i, GError **error) {
 
 /* Text that goes on the bus: libsystemd would only say that it cannot build the message. */
 static bool check_text(const Invocation *i, OptionId id, GError **error) {
-        return !i->values[id] || g_utf8_validate(i->values[id], -1, NULL) ||
-               refuse(error, G_OPTION_ERROR_BAD_VALUE, "--%s: value is not UTF-8", options[id].name);
+        const GPtrArray *list = i->lists[id];
+        bool valid = !i->values[id] || g_utf8_validate(i->values[id], -1, NULL);
+
+        for (guint n = 0; list && n < list->len; n++)
+                valid = valid && g_utf8_validate(list->pdata[n], -1, NULL);
+        return valid || refuse(error, G_OPTION_ERROR_BAD_VALUE, "--%s: value is not UTF-8", options[id].name);
+}
+
+static bool check_texts(const Invocation *i, GError **error) {
+        static const OptionId texts[] = { OPTION_WORKERS_PER_CGROUP,
+                                          OPTION_WORK_TYPE_OVERRIDE,
+                                          OPTION_STALL_MONITOR,
+                                          OPTION_STALL_POLL_MS,
+                                          OPTION_STALL_FAILS,
+                                          OPTION_CGROUP,
+                                          OPTION_WAIT };
+
+        for (size_t n = 0; n < G_N_ELEMENTS(texts); n++)
+                if (!check_text(i, texts[n], error))
+                        return false;
+        return true;
 }
 
 /* Who waits for a payload waits as long as it takes: the daemon has the time, and keeps it. An option before
@@ -327,9 +380,7 @@ static bool check_values(Invocation *i, GError **error) {
                               "only one of --system, --session and --address can be used");
         if (!*invocation_scenario(i) || !g_utf8_validate(invocation_scenario(i), -1, NULL))
                 return refuse(error, G_OPTION_ERROR_BAD_VALUE, "--scenario: not a name");
-        return check_text(i, OPTION_WORKERS_PER_CGROUP, error) &&
-               check_text(i, OPTION_WORK_TYPE_OVERRIDE, error) && check_text(i, OPTION_CGROUP, error) &&
-               check_text(i, OPTION_WAIT, error);
+        return check_texts(i, error);
 }
 
 Invocation *invocation_parse(const Verb *verbs, char *const *argv, GError **error) {

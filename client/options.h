@@ -23,6 +23,9 @@ typedef enum OptionId {
         OPTION_DRY_RUN,
         OPTION_WORKERS_PER_CGROUP,
         OPTION_WORK_TYPE_OVERRIDE,
+        OPTION_STALL_MONITOR,
+        OPTION_STALL_POLL_MS,
+        OPTION_STALL_FAILS,
         OPTION_LIMITS,
         OPTION_REPORT,
         OPTION_SIGNALS,
@@ -44,8 +47,8 @@ typedef enum OptionId {
         OPTION_COUNT,
 } OptionId;
 
-#define OPTION_BIT(id) (1u << (id))
-_Static_assert(OPTION_COUNT <= 32, "a Verb has one bit for each option");
+#define OPTION_BIT(id) (UINT64_C(1) << (id))
+_Static_assert(OPTION_COUNT <= 64, "a Verb has one bit for each option");
 
 typedef struct Option {
         const char *name;
@@ -57,7 +60,8 @@ typedef struct Option {
 #define GLOBAL_OPTIONS (OPTION_BIT(OPTION_BACKDROP) - 1)
 /* Those that may be given more than once, and then all count. */
 #define REPEATABLE_OPTIONS                                                                                   \
-        (OPTION_BIT(OPTION_CHECK) | OPTION_BIT(OPTION_METRIC) | OPTION_BIT(OPTION_ENVIRONMENT))
+        (OPTION_BIT(OPTION_STALL_FAILS) | OPTION_BIT(OPTION_CHECK) | OPTION_BIT(OPTION_METRIC) |             \
+         OPTION_BIT(OPTION_ENVIRONMENT))
 
 extern const Option options[OPTION_COUNT];
 
@@ -68,7 +72,7 @@ typedef struct Verb {
         const char *arguments; /* usage, after the name */
         const char *help;      /* one line */
         unsigned min_arguments, max_arguments;
-        unsigned options; /* OPTION_BITs, besides the global ones */
+        uint64_t options; /* OPTION_BITs, besides the global ones */
         unsigned takes;   /* VERB_* */
         int (*run)(const Invocation *invocation);
 } Verb;
@@ -103,7 +107,7 @@ const char *invocation_scenario(const Invocation *invocation);
 JsonObject *invocation_setup_options(const Invocation *invocation);
 
 /* The global options of a verb: some have one of their own instead. */
-unsigned verb_globals(const Verb *verb);
+uint64_t verb_globals(const Verb *verb);
 
 const Verb *verb_find(const Verb *verbs, const char *name, GError **error);
 

@@ -5,6 +5,7 @@
 #include "cells.h"
 #include "members.h"
 #include "print-payload.h"
+#include "print-stall.h"
 #include "table.h"
 
 #include <inttypes.h>
@@ -95,8 +96,9 @@ static void print_state_summary(FILE *out, JsonObject *state) {
         JsonArray *cgroups = member_array(state, "cgroups");
         guint n = array_length(cgroups), workers = count_workers(cgroups);
         guint payloads = array_length(member_array(state, "payloads"));
+        guint stalls = array_length(member_array(state, "stalls"));
 
-        fprintf(out, "%sScenario %s, step %" PRIu64 ": ", n || payloads ? "\n" : "",
+        fprintf(out, "%sScenario %s, step %" PRIu64 ": ", n || payloads || stalls ? "\n" : "",
                 member_text(state, "scenario") ?: "", member_count(state, "step_index"));
         if (n > 0)
                 fprintf(out, "%u cgroup%s, %u worker%s", n, plural(n), workers, plural(workers));
@@ -104,6 +106,10 @@ static void print_state_summary(FILE *out, JsonObject *state) {
                 fputs("no cgroups", out);
         if (payloads > 0)
                 fprintf(out, ", %u payload%s", payloads, plural(payloads));
+        if (stalls > 0)
+                fprintf(out, ", %u stall%s", stalls, plural(stalls));
+        if (member_at(state, "stall_monitor_active"))
+                fprintf(out, "; stall monitor %s", member_true(state, "stall_monitor_active") ? "on" : "off");
         fputs(".\n", out);
 }
 
@@ -111,7 +117,8 @@ void print_state(FILE *out, JsonObject *state, bool limits, bool legend) {
         const Table table = {
                 state_columns, G_N_ELEMENTS(state_columns), { "cgroups", "works", "workers" }, legend
         };
-        JsonArray *cgroups = member_array(state, "cgroups"), *payloads = member_array(state, "payloads");
+        JsonArray *cgroups = member_array(state, "cgroups"), *payloads = member_array(state, "payloads"),
+                  *stalls = member_array(state, "stalls");
 
         table_print(out, &table, cgroups);
         if (limits)
@@ -119,6 +126,9 @@ void print_state(FILE *out, JsonObject *state, bool limits, bool legend) {
         if (array_length(cgroups) > 0 && array_length(payloads) > 0)
                 fputc('\n', out);
         print_payload_states(out, payloads, legend);
+        if (array_length(stalls) > 0 && (array_length(cgroups) > 0 || array_length(payloads) > 0))
+                fputc('\n', out);
+        print_stalls(out, stalls, legend);
         if (legend)
                 print_state_summary(out, state);
 }

@@ -9,7 +9,8 @@
 
 void print_json(FILE *out, JsonNode *node);
 
-/* GetState. `limits`: a second table with the knobs of each cgroup. */
+/* GetState, with the scenario's property StallMonitorActive added as "stall_monitor_active". `limits`: a
+ * second table with the knobs of each cgroup. */
 void print_state(FILE *out, JsonObject *state, bool limits, bool legend);
 
 void print_topology(FILE *out, JsonObject *topology, bool legend);
@@ -20,11 +21,12 @@ void print_results(FILE *out, JsonArray *cgroups, bool legend);
 /* The same, of a dry run: one line for each action. */
 void print_plan(FILE *out, JsonArray *cgroups);
 
-/* Report and summary of EndStep and Teardown; the report's warnings, and the checks that failed, go to
- * stderr. */
+/* Report and summary of EndStep and Teardown; the report's warnings, and the checks and the stalls that fail
+ * the step, go to stderr. */
 void print_report(FILE *out, JsonObject *report, JsonObject *summary, bool legend);
 
-/* Number of workers in a report that did not complete, and of payloads with a check that failed. */
+/* Number of workers in a report that did not complete, of payloads with a check that failed, and of stalls
+ * that fail the step. */
 guint report_failures(JsonObject *report);
 
 /* Properties of the Manager, with our own version added as "ktctl". */

@@ -4,6 +4,7 @@
 #include "cells.h"
 #include "members.h"
 #include "print-payload.h"
+#include "print-stall.h"
 #include "table.h"
 
 #include <inttypes.h>
@@ -31,7 +32,7 @@ static void print_summary(FILE *out, JsonObject *summary) {
         uint64_t cgroups = member_count(summary, "cgroups"), workers = member_count(summary, "workers");
         uint64_t iterations = member_count(summary, "iterations");
         uint64_t work_units = member_count(summary, "work_units");
-        uint64_t payloads = member_count(summary, "payloads");
+        uint64_t payloads = member_count(summary, "payloads"), stalls = member_count(summary, "stalls");
 
         fprintf(out, "Step %" PRIu64 ": %" PRIu64 " cgroup%s, %" PRIu64 " worker%s",
                 member_count(summary, "step_index"), cgroups, plural(cgroups), workers, plural(workers));
@@ -44,6 +45,9 @@ static void print_summary(FILE *out, JsonObject *summary) {
         if (payloads > 0)
                 fprintf(out, "; %" PRIu64 " payload%s, %" PRIu64 " failed", payloads, plural(payloads),
                         member_count(summary, "payloads_failed"));
+        if (stalls > 0)
+                fprintf(out, "; %" PRIu64 " stall%s, %" PRIu64 " failed", stalls, plural(stalls),
+                        member_count(summary, "stalls_failed"));
         fputs(".\n", out);
 }
 
@@ -59,19 +63,26 @@ void print_report(FILE *out, JsonObject *report, JsonObject *summary, bool legen
         const Table table = {
                 report_columns, G_N_ELEMENTS(report_columns), { "cgroups", "works", "workers" }, legend
         };
-        JsonArray *cgroups = member_array(report, "cgroups"), *payloads = member_array(report, "payloads");
+        JsonArray *cgroups = member_array(report, "cgroups"), *payloads = member_array(report, "payloads"),
+                  *stalls = member_array(report, "stalls");
+        guint above = array_length(cgroups);
 
         table_print(out, &table, cgroups);
-        if (array_length(cgroups) > 0 && array_length(payloads) > 0)
+        if (above > 0 && array_length(payloads) > 0)
                 fputc('\n', out);
         print_records(out, payloads, legend);
+        above += array_length(payloads);
+        if (above > 0 && array_length(stalls) > 0)
+                fputc('\n', out);
+        print_stalls(out, stalls, legend);
         if (legend) {
-                if (array_length(cgroups) > 0 || array_length(payloads) > 0)
+                if (above + array_length(stalls) > 0)
                         fputc('\n', out);
                 print_summary(out, summary);
         }
         fflush(out); /* a terminal shows what follows below */
         print_record_failures(payloads);
+        print_stall_failures(stalls);
         print_warnings(member_array(report, "warnings"));
 }
 
@@ -96,7 +107,8 @@ static guint count_failed(JsonArray *payloads) {
 
 guint report_failures(JsonObject *report) {
         JsonArray *cgroups = member_array(report, "cgroups");
-        guint failures = count_failed(member_array(report, "payloads"));
+        guint failures = count_failed(member_array(report, "payloads")) +
+                         count_stall_failures(member_array(report, "stalls"));
 
         for (guint i = 0; i < array_length(cgroups); i++) {
                 JsonArray *works = member_array(node_object(json_array_get_element(cgroups, i)), "works");

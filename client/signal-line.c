@@ -20,6 +20,7 @@ static const struct {
         { "CgroupRemoved", { "name", "path" } },
         { "WorkerExited", { "cgroup", "pid", "info" } },
         { "PayloadExited", { "name", "cgroup", "pid", "info" } },
+        { "StallDetected", { "cgroup", "pid", "class", "details" } },
         { "StepEnded", { "step_index", "summary" } },
         /* of the bus and of every object on it: D-Bus specification */
         { "PropertiesChanged", { "interface_name", "changed_properties", "invalidated_properties" } },
@@ -111,6 +112,26 @@ static void append_value(GString *text, const char *key, JsonNode *node) {
         g_string_append_printf(text, " %s=%s", key, value);
 }
 
+/* What fits a line: the rest has many. */
+static void append_stall(GString *text, JsonObject *details) {
+        static const char *const keys[] = { "tid",    "payload", "work_type", "work_index",
+                                            "worker", "fails",   "cause" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                if (json_object_has_member(details, keys[i]))
+                        append_value(text, keys[i], json_object_get_member(details, keys[i]));
+}
+
+static void append_argument(GString *text, const SignalLine *l, guint n) {
+        JsonNode *node = json_array_get_element(l->arguments, n);
+        g_autofree char *number = g_strdup_printf("arg%u", n);
+
+        if (g_str_equal(l->signal, "StallDetected") && JSON_NODE_HOLDS_OBJECT(node))
+                append_stall(text, json_node_get_object(node));
+        else
+                append_value(text, signal_argument(l->signal, n) ?: number, node);
+}
+
 /* The owners are unique names of connections, :1.5, which tell a reader nothing. */
 static bool append_owner(GString *text, const SignalLine *l) {
         JsonNode *node = argument_of(l, "new_owner");
@@ -133,19 +154,17 @@ char *signal_line_text(const SignalLine *l) {
         g_string_append_printf(text, "%s  %-*s ", time, SIGNAL_WIDTH, l->signal);
         if (append_owner(text, l))
                 return g_strdup(text->str);
-        for (guint i = 0; i < json_array_get_length(l->arguments); i++) {
-                g_autofree char *number = g_strdup_printf("arg%u", i);
-                const char *name = signal_argument(l->signal, i);
-
-                if (!is_noise(l, name))
-                        append_value(text, name ?: number, json_array_get_element(l->arguments, i));
-        }
+        for (guint i = 0; i < json_array_get_length(l->arguments); i++)
+                if (!is_noise(l, signal_argument(l->signal, i)))
+                        append_argument(text, l, i);
         return g_strchomp(g_strdup(text->str));
 }
 
 bool signal_line_is_bad(const SignalLine *l) {
         JsonObject *info = node_object(argument_of(l, "info"));
 
+        if (g_str_equal(l->signal, "StallDetected"))
+                return member_true(node_object(argument_of(l, "details")), "fails");
         if (g_str_equal(l->signal, "PayloadExited"))
                 return payload_was_cut_short(info) || member_count(info, "exit_code") != 0;
         return g_str_equal(l->signal, "WorkerExited") && exit_is_bad(info);

@@ -19,8 +19,8 @@ const char *signal_argument(const char *signal, guint n);
 /* {"time":..., "signal":..., "scenario":..., and the arguments by name}; a nameless one is "arg0" and so on.
  */
 char *signal_line_json(const SignalLine *line);
-/* The time, the signal, and key=value for whatever it carries. */
+/* The time, the signal, and key=value for whatever it carries; of a stall only what fits a line. */
 char *signal_line_text(const SignalLine *line);
 
-/* It tells of a worker or a payload that did not end well. */
+/* It tells of a worker or a payload that did not end well, or of a stall that fails the step. */
 bool signal_line_is_bad(const SignalLine *line);

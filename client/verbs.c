@@ -7,6 +7,7 @@
 #include "call.h"
 #include "document.h"
 #include "members.h"
+#include "names.h"
 #include "payload.h"
 #include "print.h"
 
@@ -104,6 +105,14 @@ static KtctlExit ask(Call *call, KtctlExit begun, JsonNode **ret) {
         return code == KTCTL_OK ? call_read_json(call, ret) : code;
 }
 
+/* The state tells what stalled, but not whether somebody looks. */
+static void add_monitor(const Call *call, JsonObject *state) {
+        bool active;
+
+        if (state && call_get_flag(call, KT_SCENARIO_INTERFACE, "StallMonitorActive", &active))
+                json_object_set_boolean_member(state, "stall_monitor_active", active);
+}
+
 int verb_status(const Invocation *i) {
         g_auto(Call) call = { 0 };
         g_autoptr(JsonNode) state = NULL;
@@ -111,10 +120,12 @@ int verb_status(const Invocation *i) {
 
         if (code != KTCTL_OK)
                 return code;
-        if (invocation_has(i, OPTION_JSON))
+        if (invocation_has(i, OPTION_JSON)) {
                 print_json(stdout, state);
-        else
-                print_state(stdout, node_object(state), invocation_has(i, OPTION_LIMITS), legend(i));
+                return KTCTL_OK;
+        }
+        add_monitor(&call, node_object(state));
+        print_state(stdout, node_object(state), invocation_has(i, OPTION_LIMITS), legend(i));
         return KTCTL_OK;
 }
 

@@ -195,12 +195,25 @@ static int teardown(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_e
         return 1;
 }
 
+static void tell_stall_monitor(JsonObject *state, const StallMonitor *m) {
+        JsonObject *monitor = json_object_new();
+
+        json_object_set_boolean_member(monitor, "active", stall_monitor_is_active(m));
+        if (stall_monitor_is_active(m)) {
+                json_object_set_int_member(monitor, "poll_ms", stall_monitor_period_ms(m));
+                json_object_set_int_member(monitor, "ticks", (gint64)stall_monitor_ticks(m));
+        }
+        json_object_set_object_member(state, "stall_monitor", monitor);
+}
+
 static int get_state(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
         ScenarioObject *o = userdata;
         g_autofree char *root = runner_root(o->runner);
         g_autoptr(JsonNode) state = report_state(o->scenario, root);
-        g_autofree char *text = json_write(state, false);
+        g_autofree char *text = NULL;
 
+        tell_stall_monitor(json_node_get_object(state), runner_stall_monitor(o->runner));
+        text = json_write(state, false);
         service_touch(o->service);
         return sd_bus_reply_method_return(call, "s", text);
 }
@@ -232,6 +245,15 @@ static int get_workers(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path
                        sd_bus_message *reply, void *userdata, G_GNUC_UNUSED sd_bus_error *error) {
         return sd_bus_message_append(reply, "u",
                                      scenario_live_workers(((ScenarioObject *)userdata)->scenario));
+}
+
+static int get_stall_monitor_active(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
+                                    G_GNUC_UNUSED const char *interface, G_GNUC_UNUSED const char *property,
+                                    sd_bus_message *reply, void *userdata,
+                                    G_GNUC_UNUSED sd_bus_error *error) {
+        const StallMonitor *m = runner_stall_monitor(((ScenarioObject *)userdata)->runner);
+
+        return sd_bus_message_append(reply, "b", (int)stall_monitor_is_active(m));
 }
 
 static int get_payloads(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
@@ -271,11 +293,15 @@ static const sd_bus_vtable scenario_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("WorkerExited", SD_BUS_ARGS("s", cgroup, "u", pid, "a{sv}", info), 0),
         SD_BUS_SIGNAL_WITH_ARGS("PayloadExited", SD_BUS_ARGS("s", name, "s", cgroup, "u", pid, "a{sv}", info),
                                 0),
+        SD_BUS_SIGNAL_WITH_ARGS("StallDetected",
+                                SD_BUS_ARGS("s", cgroup, "u", pid, "s", class, "a{sv}", details), 0),
         SD_BUS_SIGNAL_WITH_ARGS("StepEnded", SD_BUS_ARGS("u", step_index, "a{sv}", summary), 0),
         SD_BUS_PROPERTY("StepIndex", "u", get_step_index, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Cgroups", "as", get_cgroups, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Workers", "u", get_workers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Payloads", "u", get_payloads, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StallMonitorActive", "b", get_stall_monitor_active, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };
 
@@ -328,6 +354,20 @@ static void on_payload_exited(void *userdata, const PayloadState *p, JsonObject 
         send_signal(o, m, r);
 }
 
+static void on_stall_detected(void *userdata, const char *cgroup, int pid, const char *class,
+                              JsonObject *record) {
+        ScenarioObject *o = userdata;
+        g_autoptr(sd_bus_message) m = NULL;
+        int r = sd_bus_message_new_signal(o->service->bus, &m, o->path, KT_SCENARIO_INTERFACE,
+                                          "StallDetected");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sus", cgroup, (uint32_t)pid, class);
+        if (r >= 0)
+                r = bus_json_append_object(m, record);
+        send_signal(o, m, r);
+}
+
 static void on_step_ended(void *userdata, unsigned step_index, JsonObject *summary) {
         ScenarioObject *o = userdata;
         g_autoptr(sd_bus_message) m = NULL;
@@ -352,7 +392,7 @@ static int on_announce(G_GNUC_UNUSED sd_event_source *source, void *userdata) {
         ScenarioObject *o = userdata;
 
         sd_bus_emit_properties_changed(o->service->bus, o->path, KT_SCENARIO_INTERFACE, "StepIndex",
-                                       "Cgroups", "Workers", "Payloads", NULL);
+                                       "Cgroups", "Workers", "Payloads", "StallMonitorActive", NULL);
         return 0;
 }
 
@@ -369,6 +409,7 @@ static const RunnerEvents runner_events = {
         .cgroup_removed = on_cgroup_removed,
         .worker_exited = on_worker_exited,
         .payload_exited = on_payload_exited,
+        .stall_detected = on_stall_detected,
         .step_ended = on_step_ended,
         .quirks_found = on_quirks_found,
         .changed = on_changed,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "service.h"
 
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
 #include "../common/error.h"
+#include "../model/stall.h"
 #include "../payload-files.h"
 #include "../user.h"
 #include "names.h"
@@ -97,6 +99,8 @@ static void fill_runner_config(Service *s) {
                 .placement_log = c->placement_log,
                 .find_user = user_find,
                 .output_limit = c->max_output_bytes,
+                .stall_poll_ms =
+                        stall_poll_ms_choose(getenv("KTSTR_STALL_POLL_MS"), (unsigned)c->stall_poll_ms),
         };
 }
 

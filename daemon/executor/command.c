@@ -77,8 +77,8 @@ static const char *nth_file(const Command *c, uint32_t nth, char room[PATH_MAX])
         if (*c->exec == '/')
                 return nth == 0 ? c->exec : NULL;
         for (; nth && directory; nth--) {
-                directory = strchr(directory, ':');
-                directory += directory != NULL;
+                const char *colon = strchr(directory, ':');
+                directory = colon ? colon + 1 : NULL;
         }
         if (!directory)
                 return NULL;

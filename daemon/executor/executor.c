@@ -17,6 +17,7 @@
 
 #include "actions.h"
 #include "home.h"
+#include "inspect.h"
 #include "memory.h"
 #include "payload.h"
 #include "phase.h"
@@ -162,13 +163,17 @@ static void handle_message(Executor *e) {
                 struct cmsghdr align;
                 char room[CMSG_SPACE(8 * sizeof(int))];
         } control;
-        WireSubmit submit = { 0 };
-        struct iovec part = { .iov_base = &submit, .iov_len = sizeof submit };
+        union {
+                uint32_t kind;
+                WireSubmit submit;
+                WireInspect inspect;
+        } m = { 0 };
+        struct iovec part = { .iov_base = &m, .iov_len = sizeof m };
         struct msghdr header = { .msg_iov = &part,
                                  .msg_iovlen = 1,
                                  .msg_control = &control,
                                  .msg_controllen = sizeof control.room };
-        ssize_t n = recvmsg(e->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        ssize_t n = recvmsg(e->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
@@ -177,11 +182,12 @@ static void handle_message(Executor *e) {
                 return;
         }
         CLEANUP(close_fd) int fd = take_descriptor(&header);
-        if (n == sizeof submit && submit.kind == WIRE_SUBMIT)
-                handle_submit(e, submit.serial, fd);
+        if (n == sizeof m.submit && m.kind == WIRE_SUBMIT)
+                handle_submit(e, m.submit.serial, fd);
+        else if (n == sizeof m.inspect && m.kind == WIRE_INSPECT)
+                inspect_answer(e, &m.inspect);
         else
-                fprintf(stderr, "ktsetup-executor: message of kind %u and %zd bytes ignored\n", submit.kind,
-                        n);
+                fprintf(stderr, "ktsetup-executor: message of kind %u and %zd bytes ignored\n", m.kind, n);
 }
 
 /* ---- the way in ---- */

@@ -14,9 +14,9 @@
  * On a failure it undoes what it had done, newest first, and says so. It sends WireGroup (with the arena's
  * fd) when a worker group is born, WirePayload (with the read ends of its pipes) when a payload runs,
  * WireExit and WirePayloadExit when a worker or a payload ends, WireNote for a failure that the plan
- * tolerates, and WireDone once for each plan. When the socket closes it kills and removes everything it made
- * and exits. */
-enum { WIRE_PROTOCOL = 3, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
+ * tolerates, and WireDone once for each plan. Between plans it answers a WireInspect. When the socket closes
+ * it kills and removes everything it made and exits. */
+enum { WIRE_PROTOCOL = 4, WIRE_PLAN_MAGIC = 0x6b745031 /* "ktP1" */, WIRE_TEXT = 1024 };
 
 typedef enum WireKind {
         WIRE_HELLO = 1,    /* executor: ready; carries the status page's memfd */
@@ -27,6 +27,8 @@ typedef enum WireKind {
         WIRE_DONE,         /* executor */
         WIRE_PAYLOAD,      /* executor: carries the read ends of its stdout and stderr */
         WIRE_PAYLOAD_EXIT, /* executor */
+        WIRE_INSPECT,      /* daemon */
+        WIRE_INSPECTED,    /* executor: one for each WIRE_INSPECT */
 } WireKind;
 
 /* Kernel faults that change what may be done; probed once by the executor. */
@@ -247,3 +249,45 @@ typedef struct WireDone {
         uint32_t undone; /* with ok 0: 1 when the undo was complete */
         WireFailure failure;
 } WireDone;
+
+/* ---- looking at one task ---- */
+
+enum {
+        WIRE_INSPECT_WORDS = 128, /* 8,192 CPUs, the most that NR_CPUS can be */
+        WIRE_STACK = 4096,        /* 64 frames (MAX_STACK_TRACE_DEPTH, fs/proc/base.c) of 64 bytes */
+        WIRE_THIEVES = 16,
+        WIRE_THIEF_COMM = 32, /* kernel workers show longer names than a comm */
+};
+
+/* What of a task only a privileged reader is told. The executor answers for its own workers and for what
+ * lives in its cgroups, and for nobody else. */
+typedef struct WireInspect {
+        uint32_t kind;
+        uint32_t serial; /* comes back in the answer */
+        int32_t pid, tid;
+        uint64_t cpus[WIRE_INSPECT_WORDS]; /* where the task may run: who runs there is looked for */
+} WireInspect;
+
+/* A task that was runnable or running on one of those CPUs. */
+typedef struct WireThief {
+        int32_t pid, tid;
+        uint32_t cpu, policy, priority; /* SCHED_*; that of the realtime policies */
+        int32_t nice;
+        char comm[WIRE_THIEF_COMM]; /* raw bytes, and a NUL */
+} WireThief;
+
+typedef struct WireInspected {
+        uint32_t kind;
+        uint32_t serial;
+        int32_t pid, tid;
+        int32_t error; /* positive errno: ESRCH, the task is gone; EPERM, it is none of ours. The rest is 0
+                          then */
+        int32_t wchan_error, syscall_error, stack_error; /* positive errno, and then the text is "" */
+        char wchan[128], syscall[256], stack[WIRE_STACK];
+        int32_t scan_error;  /* why nobody could be looked for */
+        uint32_t scan_whole; /* 1: all tasks were looked at; 0: time ran out before */
+        uint32_t n_rivals;   /* how many tasks were found */
+        uint32_t n_thieves;  /* the first of them, best class first: deadline, realtime by priority, others by
+                                nice, idle */
+        WireThief thieves[WIRE_THIEVES];
+} WireInspected;

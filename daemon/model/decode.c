@@ -292,6 +292,48 @@ static bool read_override(JsonNode *node, G_GNUC_UNUSED const Field *field, void
         return work_type_read(node, &options->work_type_override, error);
 }
 
+static bool read_stall_monitor(JsonNode *node, const Field *field, void *target, GError **error) {
+        bool wanted;
+
+        if (!field_read_boolean(node, field, &wanted, error))
+                return false;
+        *(bool *)target = !wanted;
+        return true;
+}
+
+static const char *nth_stall_class(size_t i, G_GNUC_UNUSED const void *context) {
+        return stall_class_name((StallClass)(STALL_NONE + 1 + i));
+}
+
+static bool read_stall_class(JsonNode *node, unsigned *set, GError **error) {
+        static const SpecWords known = { nth_stall_class, NULL, STALL_CLASS_COUNT - 1, NULL };
+        StallClass class;
+
+        if (!node_holds(node, G_TYPE_STRING))
+                return field_wrong_type(node, "text, a class of stalls such as \"starved\"", error);
+        if (!stall_class_parse(json_node_get_string(node), &class))
+                return spec_unknown_word(error, "stall", json_node_get_string(node), &known, NULL);
+        *set |= 1u << class;
+        return true;
+}
+
+/* An empty list: none fails the step. */
+static bool read_stall_fails(JsonNode *node, G_GNUC_UNUSED const Field *field, void *target, GError **error) {
+        ApplyOptions *options = target;
+        JsonArray *array;
+
+        if (!JSON_NODE_HOLDS_ARRAY(node))
+                return field_wrong_type(node, "a list of classes of stalls", error);
+        options->has_stall_fails = true;
+        array = json_node_get_array(node);
+        for (guint i = 0; i < json_array_get_length(array); i++)
+                if (!read_stall_class(json_array_get_element(array, i), &options->stall_fails, error)) {
+                        path_at_index(error, i);
+                        return false;
+                }
+        return true;
+}
+
 static const Field apply_fields[] = {
         { "target", read_target, offsetof(ApplyOptions, backdrop), 0, 0, NULL, NULL },
         { "dry_run", field_read_boolean, offsetof(ApplyOptions, dry_run), 0, 0, NULL, NULL },
@@ -300,6 +342,11 @@ static const Field apply_fields[] = {
           "WorkersPerCgroup of the configuration",
           NULL },
         { "work_type_override", read_override, 0, 0, 0, NULL, NULL },
+        { "stall_monitor", read_stall_monitor, offsetof(ApplyOptions, no_stall_monitor), 0, 0, NULL, NULL },
+        { "stall_poll_ms", field_read_number, offsetof(ApplyOptions, stall_poll_ms), 1, STALL_POLL_MS_MAX,
+          "a stall is told after three periods; leave the option out for StallPollMs of the configuration",
+          NULL },
+        { "stall_fails", read_stall_fails, 0, 0, 0, NULL, NULL },
         { NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 

@@ -4,6 +4,7 @@
 #include <json-glib/json-glib.h>
 
 #include "definition.h"
+#include "stall.h"
 
 /* From the one value tree (JSON, or a{sv} by bus-json) to typed definitions. Strict: an unknown key, a wrong
  * type or a value out of range is KT_ERROR_INVALID_DEFINITION whose message begins with the path of the
@@ -25,6 +26,11 @@ typedef struct ApplyOptions {
         OptionalNumber workers_per_cgroup; /* for works without a count; else the configuration's */
         bool has_work_type_override;
         WorkTypeId work_type_override;
+        /* Of the stall monitor, for the step that this call gives its first workers. */
+        bool no_stall_monitor;
+        OptionalNumber stall_poll_ms; /* else the configuration's */
+        bool has_stall_fails;
+        unsigned stall_fails; /* StallClass bits */
 } ApplyOptions;
 bool decode_apply_options(JsonNode *node, ApplyOptions *ret, GError **error);
 

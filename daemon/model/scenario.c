@@ -103,6 +103,14 @@ static void payload_record_free(PayloadRecord *r) {
         g_free(r);
 }
 
+static void stall_record_free(void *p) {
+        StallRecord *r = p;
+
+        g_free(r->failure);
+        json_object_unref(r->record);
+        g_free(r);
+}
+
 Scenario *scenario_new(const char *name) {
         Scenario *s = g_new0(Scenario, 1);
 
@@ -113,6 +121,7 @@ Scenario *scenario_new(const char *name) {
         s->groups = g_ptr_array_new_with_free_func((GDestroyNotify)group_state_free);
         s->payloads = g_ptr_array_new_with_free_func((GDestroyNotify)payload_state_free);
         s->records = g_ptr_array_new_with_free_func((GDestroyNotify)payload_record_free);
+        s->stalls = g_ptr_array_new_with_free_func(stall_record_free);
         return s;
 }
 
@@ -124,6 +133,7 @@ void scenario_free(Scenario *s) {
         g_ptr_array_unref(s->groups);
         g_ptr_array_unref(s->payloads);
         g_ptr_array_unref(s->records);
+        g_ptr_array_unref(s->stalls);
         g_free(s);
 }
 
@@ -184,7 +194,9 @@ void scenario_clear(Scenario *s) {
         g_ptr_array_set_size(s->payloads, 0);
         g_ptr_array_set_size(s->groups, 0);
         g_ptr_array_set_size(s->cgroups, 0);
+        g_ptr_array_set_size(s->stalls, 0);
         s->root_enabled = 0;
+        s->stalls_decided = false;
 }
 
 /* ---- payloads ---- */
@@ -359,4 +371,11 @@ unsigned scenario_live_payloads(const Scenario *s) {
         for (guint i = 0; i < s->payloads->len; i++)
                 n += !((const PayloadState *)s->payloads->pdata[i])->exit;
         return n;
+}
+
+void scenario_add_stall(Scenario *s, bool fails, char *failure, JsonObject *record) {
+        StallRecord *r = g_new0(StallRecord, 1);
+
+        *r = (StallRecord){ fails, failure, record };
+        g_ptr_array_add(s->stalls, r);
 }

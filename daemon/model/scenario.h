@@ -94,8 +94,18 @@ typedef struct Scenario {
         GPtrArray *groups;        /* of GroupState, in order of creation */
         uint32_t next_payload_id; /* counts from 1 */
         GPtrArray *payloads;      /* of PayloadState, in order of their start */
+        bool stalls_decided;      /* whether and how the step that is open is watched */
+        unsigned stall_fails;     /* StallClass bits: what fails the step that is open */
+        GPtrArray *stalls;        /* of StallRecord, in order of detection */
         GPtrArray *records; /* of PayloadRecord: results that were asked for already, for the slot's report */
 } Scenario;
+
+/* A task that stopped making progress during the step that is open. */
+typedef struct StallRecord {
+        bool fails;    /* the step: its class is one of stall_fails */
+        char *failure; /* one line */
+        JsonObject *record;
+} StallRecord;
 
 /* The result of a payload, kept until its slot's report tells it. */
 typedef struct PayloadRecord {
@@ -146,6 +156,8 @@ PayloadState *scenario_address_payload(const Scenario *s, const PayloadAddress *
                                        GError **error);
 /* Takes both. */
 void scenario_add_record(Scenario *s, Slot slot, JsonObject *record);
+/* Takes both texts over. */
+void scenario_add_stall(Scenario *s, bool fails, char *failure, JsonObject *record);
 /* Payloads whose leader runs. */
 unsigned scenario_live_payloads(const Scenario *s);
 

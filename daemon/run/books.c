@@ -64,6 +64,8 @@ void books_end(Scenario *s, const Operation *op, const RunnerEvents *events, voi
                 if (slot == SLOT_BACKDROP || record->slot == SLOT_STEP)
                         g_ptr_array_remove_index(s->records, i);
         }
+        g_ptr_array_set_size(s->stalls, 0);
+        s->stalls_decided = false;
         for (guint i = 0; i < op->plan->removals->len; i++) {
                 const char *name = op->plan->removals->pdata[i];
                 CgroupState *c = scenario_find_cgroup(s, name);

@@ -36,6 +36,7 @@ typedef union WireMessage {
         WireDone done;
         WirePayload payload;
         WirePayloadExit payload_exit;
+        WireInspected inspected;
 } WireMessage;
 
 /* What comes along with a message; whoever keeps a descriptor puts -1 in its place. */
@@ -126,6 +127,11 @@ static const char *receive_payload_exit(ExecutorLink *link, const WireMessage *m
         return NULL;
 }
 
+static const char *receive_inspected(ExecutorLink *link, const WireMessage *m, G_GNUC_UNUSED WireFds *fds) {
+        link->events->inspected(link->userdata, &m->inspected);
+        return NULL;
+}
+
 static const struct {
         size_t size;
         const char *(*receive)(ExecutorLink *link, const WireMessage *m,
@@ -138,6 +144,7 @@ static const struct {
         [WIRE_DONE] = { sizeof(WireDone), receive_done },
         [WIRE_PAYLOAD] = { sizeof(WirePayload), receive_payload },
         [WIRE_PAYLOAD_EXIT] = { sizeof(WirePayloadExit), receive_payload_exit },
+        [WIRE_INSPECTED] = { sizeof(WireInspected), receive_inspected },
 };
 
 static WireFds take_fds(struct msghdr *h) {
@@ -251,6 +258,10 @@ int executor_link_submit(ExecutorLink *link, uint32_t serial, const GByteArray *
                                .cmsg_len = CMSG_LEN(sizeof(int)) };
         memcpy(CMSG_DATA(c), &fd, sizeof(int));
         return sendmsg(link->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int executor_link_inspect(ExecutorLink *link, const WireInspect *request) {
+        return send(link->fd, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 bool executor_link_progress(const ExecutorLink *link, uint32_t *ret_action, uint64_t *ret_beat) {

@@ -21,6 +21,7 @@ typedef struct ExecutorLinkEvents {
         void (*payload)(void *userdata, const WirePayload *payload, const int pipes[2]);
         void (*payload_exit)(void *userdata, const WirePayloadExit *exit);
         void (*done)(void *userdata, const WireDone *done);
+        void (*inspected)(void *userdata, const WireInspected *answer);
         /* The socket is closed or speaks nonsense; nothing more will come. May free the link. */
         void (*lost)(void *userdata, const char *why);
 } ExecutorLinkEvents;
@@ -34,6 +35,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExecutorLink, executor_link_free)
 
 /* `plan` is a WirePlan. */
 int executor_link_submit(ExecutorLink *link, uint32_t serial, const GByteArray *plan);
+
+/* Answered between plans. */
+int executor_link_inspect(ExecutorLink *link, const WireInspect *request);
 
 /* Where the executor is: false before it said hello. */
 bool executor_link_progress(const ExecutorLink *link, uint32_t *ret_action, uint64_t *ret_beat);

@@ -136,6 +136,16 @@ static JsonArray *records_report(const Scenario *s, Slot slot) {
         return records;
 }
 
+/* Of the step that ends, whoever stalled in it. */
+static JsonArray *stalls_report(const Scenario *s) {
+        JsonArray *stalls = json_array_new();
+
+        for (guint i = 0; i < s->stalls->len; i++)
+                json_array_add_object_element(
+                        stalls, json_object_ref(((const StallRecord *)s->stalls->pdata[i])->record));
+        return stalls;
+}
+
 JsonNode *report_slot(const Scenario *s, Slot slot, const GPtrArray *warnings) {
         g_autoptr(JsonObject) root = json_object_new();
         JsonArray *cgroups = json_array_new();
@@ -152,13 +162,26 @@ JsonNode *report_slot(const Scenario *s, Slot slot, const GPtrArray *warnings) {
         }
         json_object_set_array_member(root, "cgroups", cgroups);
         json_object_set_array_member(root, "payloads", records_report(s, slot));
+        json_object_set_array_member(root, "stalls", stalls_report(s));
         json_object_set_array_member(root, "warnings", warnings_array(warnings));
         return json_node_init_object(json_node_alloc(), root);
 }
 
-/* A failed check fails the step. */
-static void summarise_payloads(JsonObject *o, const Scenario *s, Slot slot) {
-        JsonArray *failures = json_array_new();
+static void summarise_stalls(JsonObject *o, const Scenario *s, JsonArray *failures) {
+        guint64 failed = 0;
+
+        for (guint i = 0; i < s->stalls->len; i++) {
+                const StallRecord *stall = s->stalls->pdata[i];
+                if (!stall->fails)
+                        continue;
+                failed++;
+                json_array_add_string_element(failures, stall->failure);
+        }
+        report_set_u64(o, "stalls", s->stalls->len);
+        report_set_u64(o, "stalls_failed", failed);
+}
+
+static void summarise_payloads(JsonObject *o, const Scenario *s, Slot slot, JsonArray *failures) {
         guint64 payloads = 0, failed = 0;
 
         for (guint i = 0; i < s->records->len; i++) {
@@ -171,7 +194,15 @@ static void summarise_payloads(JsonObject *o, const Scenario *s, Slot slot) {
         }
         report_set_u64(o, "payloads", payloads);
         report_set_u64(o, "payloads_failed", failed);
-        json_object_set_boolean_member(o, "passed", failed == 0);
+}
+
+/* A failed check fails the step, and so does a stall of a class that is to. */
+static void add_verdict(JsonObject *o, const Scenario *s, Slot slot) {
+        JsonArray *failures = json_array_new();
+
+        summarise_payloads(o, s, slot, failures);
+        summarise_stalls(o, s, failures);
+        json_object_set_boolean_member(o, "passed", json_array_get_length(failures) == 0);
         json_object_set_array_member(o, "failures", failures);
 }
 
@@ -200,7 +231,7 @@ JsonObject *report_summary(const Scenario *s, Slot slot, const GPtrArray *warnin
         report_set_u64(o, "killed", workers - completed);
         report_set_u64(o, "iterations", iterations);
         report_set_u64(o, "work_units", work_units);
-        summarise_payloads(o, s, slot);
+        add_verdict(o, s, slot);
         json_object_set_array_member(o, "warnings", warnings_array(warnings));
         return o;
 }
@@ -237,6 +268,7 @@ JsonNode *report_state(const Scenario *s, const char *root) {
         }
         json_object_set_array_member(state, "cgroups", cgroups);
         json_object_set_array_member(state, "payloads", payloads);
+        json_object_set_array_member(state, "stalls", stalls_report(s));
         return json_node_init_object(json_node_alloc(), state);
 }
 

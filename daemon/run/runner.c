@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "runner.h"
+#include "runner-private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,42 +10,11 @@
 #include "../common/cleanup.h"
 #include "../common/error.h"
 #include "books.h"
-#include "executor-link.h"
 #include "explain.h"
 #include "placement-log.h"
 #include "report-payload.h"
 #include "report.h"
-
-typedef enum LinkState {
-        LINK_DOWN,     /* no executor */
-        LINK_STARTING, /* started, has not said hello */
-        LINK_UP,
-        LINK_CLOSING, /* let go or lost; what it made is being removed */
-} LinkState;
-
-struct Runner {
-        const RunnerConfig *config;
-        Scenario *scenario;
-        const RunnerEvents *events;
-        void *userdata;
-
-        GQueue waiting;     /* of Operation */
-        Operation *current; /* planned, and being carried out or about to be */
-        uint32_t serial;
-        bool shutting_down;
-        bool advancing; /* advance() is on the stack */
-
-        LinkState link_state;
-        ExecutorLink *link;
-        char *root; /* as the executor said; NULL while there is none */
-
-        PayloadRuns *payloads;
-        unsigned finishing; /* payloads that `current` has ended, on the way to their records */
-
-        sd_event_source *watch; /* timer that looks for progress of `current` */
-        uint32_t watched_action;
-        uint64_t watched_beat, watched_since;
-};
+#include "stall-journal.h"
 
 /* How often progress is looked for, and how much longer than its own deadline an executor may take for an
  * action: it breaks off a blocked write after 2 s by itself; one that cannot even do that hangs in the
@@ -106,7 +75,7 @@ static void fail_payloads(Runner *r, const GError *error) {
                 payload_runs_not_ended(r->payloads, unended, error);
 }
 
-static void fail_current(Runner *r, GError *error) {
+void runner_fail_current(Runner *r, GError *error) {
         fail_payloads(r, error);
         g_clear_error(&r->current->error);
         r->current->error = error;
@@ -170,6 +139,32 @@ static void end_slot(Runner *r) {
         r->scenario->step_index++;
 }
 
+static bool has_step_workers(const Scenario *s) {
+        for (guint i = 0; i < s->groups->len; i++)
+                if (((const GroupState *)s->groups->pdata[i])->slot == SLOT_STEP)
+                        return true;
+        return false;
+}
+
+/* The call that gives a step its first workers says how they are watched, and the backdrop's with them. */
+static void start_monitor(Runner *r) {
+        const ApplyOptions *options = &r->current->options;
+        unsigned period = options->stall_poll_ms.set ? (unsigned)options->stall_poll_ms.value
+                                                     : r->config->stall_poll_ms;
+        int k;
+
+        if (r->scenario->stalls_decided || !has_step_workers(r->scenario))
+                return;
+        r->scenario->stalls_decided = true;
+        if (options->no_stall_monitor)
+                return;
+        r->scenario->stall_fails = options->has_stall_fails ? options->stall_fails : STALL_EVERY_CLASS;
+        k = stall_monitor_start(r->monitor, r->current->root, period);
+        if (k < 0)
+                sd_journal_print(LOG_WARNING, "the stall monitor of scenario %s cannot be started: %s",
+                                 r->scenario->name, g_strerror(-k));
+}
+
 static void succeed_current(Runner *r) {
         Operation *op = r->current;
 
@@ -178,6 +173,7 @@ static void succeed_current(Runner *r) {
                 fill_context(r, op, &context);
                 operation_tell_results(op, &context);
                 books_enter(r->scenario, op, r->events, r->userdata);
+                start_monitor(r);
         } else if (op->kind != OPERATION_END_PAYLOAD)
                 end_slot(r);
         r->events->changed(r->userdata);
@@ -206,7 +202,7 @@ static void on_finished(void *userdata, PayloadState *p, const PayloadResult *re
 }
 
 /* Their records come before the report that tells them. */
-static void finish_payloads(Runner *r) {
+void runner_finish_payloads(Runner *r) {
         const GArray *endings = r->current->plan->endings;
 
         const guint n = endings->len; /* the last one takes the operation along */
@@ -220,160 +216,6 @@ static void finish_payloads(Runner *r) {
         }
 }
 
-/* ---- the executor's messages ---- */
-
-static PlanAction *action_at(const Runner *r, uint32_t serial, uint32_t index) {
-        const Operation *op = r->current;
-
-        if (!op || !op->plan || op->serial != serial || index >= op->plan->actions->len)
-                return NULL;
-        return op->plan->actions->pdata[index];
-}
-
-static GroupState *find_group(const Runner *r, uint32_t id) {
-        const Plan *plan = r->current ? r->current->plan : NULL;
-
-        for (guint i = 0; plan && i < plan->groups->len; i++) {
-                const PlanGroup *g = plan->groups->pdata[i];
-                if (g->state && g->state->id == id)
-                        return g->state;
-        }
-        return scenario_find_group(r->scenario, id);
-}
-
-static void on_group(void *userdata, uint32_t id, const ArenaHead *arena, size_t size) {
-        const Runner *r = userdata;
-        GroupState *g = find_group(r, id);
-
-        if (!g || g->arena || arena->n_workers != g->n_workers) {
-                munmap((void *)arena, size);
-                return;
-        }
-        g->arena = arena;
-        g->arena_size = size;
-        placement_log_group(r->config->placement_log, r->scenario->name, g);
-}
-
-static void on_worker_exit(void *userdata, const WireExit *e) {
-        Runner *r = userdata;
-        GroupState *g = find_group(r, e->group_id);
-        g_autoptr(JsonObject) info = g && g->exited < g->n_workers ? report_exit(g, e) : NULL;
-
-        if (!info)
-                return;
-        g->exited++;
-        r->events->worker_exited(r->userdata, g->cgroup, e->pid, info);
-        r->events->changed(r->userdata);
-}
-
-static PayloadState *find_payload(const Runner *r, uint32_t id) {
-        const Plan *plan = r->current ? r->current->plan : NULL;
-
-        for (guint i = 0; plan && i < plan->payloads->len; i++) {
-                const PlanPayload *p = plan->payloads->pdata[i];
-                if (p->state && p->state->id == id)
-                        return p->state;
-        }
-        return scenario_find_payload(r->scenario, id);
-}
-
-static void on_payload(void *userdata, const WirePayload *m, const int pipes[PAYLOAD_STREAMS]) {
-        Runner *r = userdata;
-        PayloadState *p = find_payload(r, m->payload_id);
-        int k;
-
-        if (!p || p->pid) {
-                for (int i = 0; i < PAYLOAD_STREAMS; i++)
-                        g_close(pipes[i], NULL);
-                return;
-        }
-        p->pid = m->pid;
-        p->moved = m->placement == PLACEMENT_MOVED;
-        k = payload_runs_add(r->payloads, p, pipes);
-        if (k < 0)
-                sd_journal_print(LOG_WARNING, "the output of payload %s cannot be kept: %s", p->def->name,
-                                 g_strerror(-k));
-        r->events->changed(r->userdata);
-}
-
-static void on_payload_exit(void *userdata, const WirePayloadExit *e) {
-        Runner *r = userdata;
-        PayloadState *p = find_payload(r, e->payload_id);
-        g_autoptr(JsonObject) info = NULL;
-
-        if (!p || p->exit)
-                return;
-        p->exit = g_memdup2(e, sizeof(*e));
-        info = payload_exit_info(p);
-        r->events->payload_exited(r->userdata, p, info);
-        r->events->changed(r->userdata);
-        payload_runs_exited(r->payloads, p);
-}
-
-/* A set-up tolerates nothing: a note in it is about the undo, whose failures belong into the error. */
-static char *describe_note(const Runner *r, const PlanAction *action, const WireFailure *failure) {
-        g_autofree char *path = NULL;
-        g_autoptr(GError) why = NULL;
-
-        if (operation_makes(r->current)) {
-                path = plan_action_path(action);
-                return g_strdup_printf("%s/%s: %s", r->current->root, path, g_strerror(failure->error));
-        }
-        why = explain_failure(action, r->current->root, failure);
-        return g_strdup(why->message);
-}
-
-static void on_note(void *userdata, const WireNote *note) {
-        Runner *r = userdata;
-        const PlanAction *action = action_at(r, note->serial, note->failure.action);
-
-        if (!action)
-                return;
-        g_ptr_array_add(r->current->warnings, describe_note(r, action, &note->failure));
-        if (action->kind == ACTION_RMDIR || action->kind == ACTION_MKDIR)
-                g_hash_table_add(r->current->stayed, g_strdup(action->cgroup));
-}
-
-/* What the caller must know on top: the machine is not as it was. */
-static void append_undo_failures(const Operation *op, GError *error) {
-        g_autoptr(GString) text = g_string_new(error->message);
-
-        g_string_append(text, "; and not everything could be undone");
-        for (guint i = 0; i < op->warnings->len; i++)
-                g_string_append_printf(text, "%s%s", i ? ", " : ": ", (char *)op->warnings->pdata[i]);
-        g_free(error->message);
-        error->message = g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-static GError *explain_done(const Runner *r, const WireDone *done) {
-        const PlanAction *action = action_at(r, done->serial, done->failure.action);
-
-        if (action && done->failure.error != EBADMSG)
-                return explain_failure(action, r->current->root, &done->failure);
-        return g_error_new(KT_ERROR, KT_ERROR_KERNEL_REFUSED,
-                           "the executor could not read the plan, so nothing was done: %s",
-                           done->failure.detail);
-}
-
-static void on_done(void *userdata, const WireDone *done) {
-        Runner *r = userdata;
-        GError *error;
-
-        if (!r->current || r->current->serial != done->serial)
-                return;
-        r->watch = sd_event_source_disable_unref(r->watch);
-        if (done->ok) {
-                finish_payloads(r);
-                return;
-        }
-        error = explain_done(r, done);
-        if (!done->undone) {
-                append_undo_failures(r->current, error);
-                books_keep_remains(r->scenario, r->current, r->events, r->userdata);
-        }
-        fail_current(r, error);
-}
-
 /* ---- the executor's life ---- */
 
 /* Everything the executor made goes with it. */
@@ -384,6 +226,7 @@ static void lose_scenario(Runner *r) {
                 "the scenario's executor ended, and everything of the scenario with it; set it up again");
 
         r->finishing = 0;
+        stall_monitor_stop(r->monitor);
         payload_runs_clear(r->payloads, error);
         books_clear(r->scenario, root, r->events, r->userdata);
         g_clear_pointer(&r->root, g_free);
@@ -443,12 +286,13 @@ static void on_hello(void *userdata, const WireHello *hello) {
 
 static const ExecutorLinkEvents link_events = {
         .hello = on_hello,
-        .group = on_group,
-        .worker_exit = on_worker_exit,
-        .note = on_note,
-        .done = on_done,
-        .payload = on_payload,
-        .payload_exit = on_payload_exit,
+        .group = runner_on_group,
+        .worker_exit = runner_on_worker_exit,
+        .note = runner_on_note,
+        .done = runner_on_done,
+        .payload = runner_on_payload,
+        .payload_exit = runner_on_payload_exit,
+        .inspected = runner_on_inspected,
         .lost = on_lost,
 };
 
@@ -502,7 +346,7 @@ static int on_watch(sd_event_source *source, uint64_t now, void *userdata) {
         const PlanAction *action = NULL;
 
         if (r->link && executor_link_progress(r->link, &index, &beat)) {
-                action = action_at(r, r->current->serial, index);
+                action = runner_action_at(r, r->current->serial, index);
                 limit = allowance_us(r, action) + WATCH_GRACE_US;
         }
         if (beat != r->watched_beat || index != r->watched_action) {
@@ -565,8 +409,9 @@ static void submit_current(Runner *r) {
         op->serial = ++r->serial;
         k = executor_link_submit(r->link, op->serial, wire);
         if (k < 0)
-                fail_current(r, g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
-                                            "the plan cannot be sent to the executor: %s", g_strerror(-k)));
+                runner_fail_current(r, g_error_new(KT_ERROR, KT_ERROR_EXECUTOR_LOST,
+                                                   "the plan cannot be sent to the executor: %s",
+                                                   g_strerror(-k)));
         else
                 watch_progress(r);
 }
@@ -575,11 +420,25 @@ static void carry_out_current(Runner *r) {
         GError *error = NULL;
 
         if (r->current->plan->actions->len == 0)
-                finish_payloads(r);
+                runner_finish_payloads(r);
         else if (r->link_state == LINK_UP)
                 submit_current(r);
         else if (!start_executor(r, &error))
-                fail_current(r, error);
+                runner_fail_current(r, error);
+}
+
+static void on_last_look(void *userdata) {
+        carry_out_current(userdata);
+}
+
+/* What stalled shortly before the end of a step is part of its result. */
+static void look_and_carry_out(Runner *r) {
+        bool ends_step = !operation_makes(r->current) && r->current->kind != OPERATION_END_PAYLOAD;
+
+        if (ends_step && stall_monitor_is_active(r->monitor))
+                stall_monitor_last_look(r->monitor, on_last_look, r);
+        else
+                carry_out_current(r);
 }
 
 static void start_next(Runner *r) {
@@ -587,11 +446,11 @@ static void start_next(Runner *r) {
 
         r->current = g_queue_pop_head(&r->waiting);
         if (!plan_operation(r, r->current, &error))
-                fail_current(r, error);
+                runner_fail_current(r, error);
         else if (r->current->options.dry_run)
                 settle_current(r);
         else
-                carry_out_current(r);
+                look_and_carry_out(r);
 }
 
 /* Starts whatever can be started. An operation that is settled at once comes back here from inside; that must
@@ -619,6 +478,10 @@ void runner_submit(Runner *r, Operation *op) {
 
 PayloadRuns *runner_payloads(const Runner *r) {
         return r->payloads;
+}
+
+const StallMonitor *runner_stall_monitor(const Runner *r) {
+        return r->monitor;
 }
 
 static void forget_answer(G_GNUC_UNUSED Operation *op, G_GNUC_UNUSED const GError *error,
@@ -651,6 +514,27 @@ static void on_end_wanted(void *userdata, PayloadState *p) {
 
 static const PayloadRunsEvents payload_events = { .end_wanted = on_end_wanted };
 
+static bool on_inspect(void *userdata, const WireInspect *request) {
+        const Runner *r = userdata;
+
+        return r->link_state == LINK_UP && executor_link_inspect(r->link, request) >= 0;
+}
+
+static void on_stall(void *userdata, const StallReport *report) {
+        Runner *r = userdata;
+        bool fails = r->scenario->stall_fails & 1u << report->class;
+        JsonObject *record = stall_report_to_json(report);
+
+        json_object_set_boolean_member(record, "fails", fails);
+        stall_journal_write(r->scenario->name, report);
+        r->events->stall_detected(r->userdata, report->cgroup, report->pid, stall_class_name(report->class),
+                                  record);
+        scenario_add_stall(r->scenario, fails, stall_report_line(report), record);
+        r->events->changed(r->userdata);
+}
+
+static const StallMonitorEvents stall_events = { .inspect = on_inspect, .detected = on_stall };
+
 Runner *runner_new(const RunnerConfig *config, Scenario *scenario, const RunnerEvents *events,
                    void *userdata) {
         Runner *r = g_new0(Runner, 1);
@@ -660,6 +544,7 @@ Runner *runner_new(const RunnerConfig *config, Scenario *scenario, const RunnerE
         r->events = events;
         r->userdata = userdata;
         r->payloads = payload_runs_new(config->event, config->output_limit, &payload_events, r);
+        r->monitor = stall_monitor_new(config->event, scenario, &stall_events, r);
         g_queue_init(&r->waiting);
         return r;
 }
@@ -669,6 +554,7 @@ void runner_free(Runner *r) {
                 return;
         sd_event_source_disable_unref(r->watch);
         g_clear_pointer(&r->link, executor_link_free);
+        stall_monitor_free(r->monitor);
         payload_runs_free(r->payloads);
         operation_free(r->current);
         g_queue_clear_full(&r->waiting, (GDestroyNotify)operation_free);

@@ -4,6 +4,7 @@
 #include "cgroup-root.h"
 #include "operation.h"
 #include "payload-run.h"
+#include "stall-monitor.h"
 
 /* Runs one scenario: takes operations in order of arrival, one at a time, and keeps the executor that carries
  * them out. The executor lives as long as the scenario has something; when the books are empty after an
@@ -22,6 +23,7 @@ typedef struct RunnerConfig {
         const PayloadSet *payloads; /* may be another with each call */
         UserFinder find_user;
         uint64_t output_limit; /* bytes kept of each stream of a payload */
+        unsigned stall_poll_ms;
 } RunnerConfig;
 
 typedef struct RunnerEvents {
@@ -29,6 +31,8 @@ typedef struct RunnerEvents {
         void (*cgroup_removed)(void *userdata, const char *name, const char *path);
         void (*worker_exited)(void *userdata, const char *cgroup, int pid, JsonObject *info);
         void (*payload_exited)(void *userdata, const PayloadState *payload, JsonObject *info);
+        void (*stall_detected)(void *userdata, const char *cgroup, int pid, const char *class,
+                               JsonObject *record);
         void (*step_ended)(void *userdata, unsigned step_index, JsonObject *summary);
         void (*quirks_found)(void *userdata, unsigned quirks);
         /* The books changed, or the runner became busy or idle. */
@@ -50,6 +54,7 @@ void runner_shut_down(Runner *runner);
 
 /* For the payloads in the books: waiting for one, and looking at its output, is no operation. */
 PayloadRuns *runner_payloads(const Runner *runner);
+const StallMonitor *runner_stall_monitor(const Runner *runner);
 
 /* No operation, no executor. */
 bool runner_is_idle(const Runner *runner);

@@ -86,14 +86,16 @@ static void test_a_step(G_GNUC_UNUSED void **state) {
         g_autofree char *pid = g_strdup_printf("cgroup=foo pid=%d ", pid_at(r, "works.0.pids.0"));
         g_autofree char *output = NULL;
 
+        await_text(&p, process_output, "Workers=2 "); /* before there is another number to tell */
         kill(pid_at(r, "works.0.pids.0"), SIGKILL);
         await_text(&p, process_output, "kind=signaled value=9 "); /* each line comes at once */
         end_step(f);
         await_text(&p, process_output, " StepIndex=1 ");
         output = interrupt(&p, SIGINT);
-        assert_order(output, "  CgroupAdded        name=foo path=/", "  PropertiesChanged  ", "Workers=2\n",
-                     "  WorkerExited       ", pid, "  CgroupRemoved      name=foo path=/",
-                     "  StepEnded          step_index=0 ", "completed=1 killed=1 ", NULL);
+        assert_order(output, "  CgroupAdded        name=foo path=/", "  PropertiesChanged  ",
+                     "Workers=2 Payloads=0 StallMonitorActive=true\n", "  WorkerExited       ", pid,
+                     "  CgroupRemoved      name=foo path=/", "  StepEnded          step_index=0 ",
+                     "completed=1 killed=1 ", NULL);
         assert_non_null(strstr(output, "Cgroups=foo "));
         assert_null(strchr(output, '\x1b'));
 }
@@ -133,6 +135,39 @@ static void test_json(G_GNUC_UNUSED void **state) {
         line = find_line(f, output, "PropertiesChanged", "changed_properties.Cgroups", "[\"foo\"]");
         assert_string_equal(text_at(line, "interface_name"), KT_SCENARIO_INTERFACE);
         assert_json(at(line, "invalidated_properties"), "[]");
+}
+
+/* Asleep from its first microsecond on. */
+static const char sleeper[] =
+        "[{'name': 'foo', 'works': [{'work_type': 'Bursty',"
+        "'params': {'burst_duration': '1us', 'sleep_duration': '3600s'}}]}, {'stall_poll_ms': 200}]";
+
+/* In one line what there is to know; in JSON all. */
+static void test_a_stall(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        Process p = monitor(f, NULL, NULL), q = monitor(f, "--json", NULL);
+        pid_t pid;
+        g_autofree char *head = NULL, *output = NULL, *json = NULL;
+        JsonNode *r, *line;
+
+        r = call(f, "AddCgroupDef", sleeper);
+        assert_non_null(r);
+        pid = pid_at(r, "0.works.0.pids.0");
+        await_text(&p, process_output, " StallMonitorActive=true\n");
+        await_text(&p, process_output, "cause=\"asleep");
+        await_text(&q, process_output, "StallDetected");
+        output = interrupt(&p, SIGINT);
+        json = interrupt(&q, SIGINT);
+        head = g_strdup_printf("  StallDetected      cgroup=foo pid=%d class=sleeping tid=%d "
+                               "work_type=Bursty work_index=0 worker=0 fails=true cause=\"asleep",
+                               pid, pid);
+        assert_non_null(strstr(output, head));
+        assert_null(strstr(output, "nr_switches"));
+        line = find_line(f, json, "StallDetected", "class", "\"sleeping\"");
+        assert_string_equal(text_at(line, "cgroup"), "foo");
+        assert_int_equal(number_at(line, "pid"), pid);
+        assert_int_equal(length_at(line, "details.samples"), 4);
+        assert_true(has(line, "details.status"));
 }
 
 static void test_the_daemon_comes_and_goes(G_GNUC_UNUSED void **state) {
@@ -287,6 +322,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_a_step, fixture_teardown),
                 cmocka_unit_test_teardown(test_json, fixture_teardown),
+                cmocka_unit_test_teardown(test_a_stall, fixture_teardown),
                 cmocka_unit_test_teardown(test_the_daemon_comes_and_goes, fixture_teardown),
                 cmocka_unit_test_teardown(test_a_later_daemon, fixture_teardown),
                 cmocka_unit_test_teardown(test_others_are_not_heard, fixture_teardown),

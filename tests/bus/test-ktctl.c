@@ -220,6 +220,12 @@ static void test_failures(G_GNUC_UNUSED void **state) {
                 { "add-cgroup x --work wrokers=2", USAGE, "did you mean 'workers'?" },
                 { "add-cgroup x --work params.n=2", FAILED, "works[0].params" },
                 { "add-cgroup x --workers-per-cgroup 0", FAILED, "workers_per_cgroup" },
+                { "add-cgroup x --stall-poll-ms 0", FAILED, "options.stall_poll_ms: 0 is out of range" },
+                { "add-cgroup x --stall-poll-ms 1s", FAILED, "options.stall_poll_ms: expected an integer" },
+                { "add-cgroup x --stall-monitor no", FAILED, "options.stall_monitor: expected a boolean" },
+                { "add-cgroup x --stall-fails bloked", FAILED, "did you mean 'blocked'?" },
+                { "apply %D/empty.json --stall-fails starved,all", FAILED, "options.stall_fails[1]: " },
+                { "apply %D/empty.json --stall-fail starved", USAGE, "did you mean --stall-fails?" },
                 { "apply %D", FAILED, "Is a directory" },
                 { "apply /dev/null", FAILED, "line 1, column 1: empty document" },
                 { "add-cgroup ../x", FAILED, "[InvalidDefinition]" },
@@ -229,8 +235,10 @@ static void test_failures(G_GNUC_UNUSED void **state) {
                 { "apply %D/document.json", FAILED, "line 1, column" },
         };
         Fixture *f = fixture_start(NULL);
+        g_autofree char *empty = g_build_filename(f->dir, "empty.json", NULL);
 
         write_document(f, "{cgroups: []}");
+        write_file(empty, "{\"cgroups\": []}");
         for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
                 g_auto(Run) run = ktctl(f, lines[i].line);
                 assert_run(&run, lines[i].status, NULL, lines[i].text);
@@ -284,6 +292,96 @@ static void test_incomplete(G_GNUC_UNUSED void **state) {
         assert_run(&run, INCOMPLETE, "1 completed, 1 killed", NULL);
 }
 
+/* ---- stalls ---- */
+
+/* One worker that sleeps for an hour from its first microsecond on. It is not looked at so often that a busy
+ * machine, which lets it wait for its CPU before that, would look like a stall. */
+#define SLEEPER(options)                                                                                     \
+        "add-cgroup w --stall-poll-ms 200" options                                                           \
+        " --work-type Bursty --param burst_duration=1us --param sleep_duration=3600s"
+
+static pid_t stalled_worker(Fixture *f, const char *line) {
+        pid_t pid = pid_at(ktctl_json(f, DONE, line), "works.0.pids.0");
+        JsonNode *stall = await_signal(f, "StallDetected", "w");
+
+        assert_int_equal(number_at(stall, "1"), pid);
+        assert_string_equal(text_at(stall, "2"), "sleeping");
+        return pid;
+}
+
+static void test_a_stall_fails_the_step(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        pid_t pid = stalled_worker(f, SLEEPER(""));
+        g_autofree char *row = g_strdup_printf("%d  worker 0 (Bursty, work 0)  sleeping  yes    asleep", pid);
+        g_autofree char *failure = g_strdup_printf(
+                "ktctl: worker 0 (Bursty, work 0), cgroup w, pid %d stalled: sleeping: asleep", pid);
+        g_auto(Run) status = ktctl(f, "status");
+        g_auto(Run) ended = ktctl(f, "end-step");
+        g_auto(Run) after = ktctl(f, "status");
+
+        assert_run(&status, DONE, row, NULL);
+        assert_run(&status, DONE, "1 cgroup, 1 worker, 1 stall; stall monitor on.\n", NULL);
+        assert_string_equal(status.errors, "");
+        assert_run(&ended, INCOMPLETE, row, failure);
+        assert_run(&ended, INCOMPLETE, "; 1 stall, 1 failed.\n", NULL);
+        assert_run(&after, DONE, "no cgroups; stall monitor off.\n", NULL);
+}
+
+/* Of a class that is to fail nothing; and of no class at all. */
+static void test_a_stall_is_only_told(G_GNUC_UNUSED void **state) {
+        static const char *const lines[] = {
+                SLEEPER(" --stall-fails starved,throttled --stall-fails blocked"),
+                SLEEPER(" --stall-fails="),
+        };
+        Fixture *f = fixture_start(NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+                stalled_worker(f, lines[i]);
+                g_auto(Run) ended = ktctl(f, "end-step");
+                assert_run(&ended, DONE, "(Bursty, work 0)  sleeping  no     asleep", NULL);
+                assert_run(&ended, DONE, "; 1 stall, 0 failed.\n", NULL);
+                assert_string_equal(ended.errors, "");
+        }
+}
+
+static void test_the_stall_options_of_a_document(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        JsonNode *r;
+
+        write_document(f, "{'cgroups': [{'name': 'w', 'works': [{'work_type': 'Bursty',"
+                          "'params': {'burst_duration': '1us', 'sleep_duration': '3600s'}}]}]}");
+        ktctl_json(f, DONE, "apply %D/document.json --stall-poll-ms 200 --stall-fails stopped,sleeping");
+        await_signal(f, "StallDetected", "w");
+        r = ktctl_json(f, DONE, "status"); /* as the daemon said it, all of it */
+        assert_false(has(r, "stall_monitor_active"));
+        assert_string_equal(text_at(r, "stalls.0.class"), "sleeping");
+        assert_int_equal(length_at(r, "stalls.0.samples"), 4);
+        assert_non_null(strstr(text_at(r, "stalls.0.status"), "State:"));
+        r = ktctl_json(f, INCOMPLETE, "end-step");
+        assert_true(truth_at(r, "stalls.0.fails"));
+}
+
+static void test_without_the_stall_monitor(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        g_auto(Run) before = ktctl(f, "status");
+        g_auto(Run) off = ktctl(f, "add-cgroup off --stall-monitor false");
+        g_auto(Run) status = ktctl(f, "status");
+        g_auto(Run) payload = ktctl(f, "run-payload --cgroup off -- sleep 100");
+        g_auto(Run) decided = ktctl(f, "status");
+        g_auto(Run) ended = ktctl(f, "end-step");
+        g_auto(Run) on = ktctl(f, "add-cgroup on --stall-monitor true");
+        g_auto(Run) watched = ktctl(f, "status");
+
+        assert_run(&before, DONE, "no cgroups; stall monitor off.\n", NULL);
+        assert_run(&off, DONE, "off", NULL);
+        assert_run(&status, DONE, "1 worker; stall monitor off.\n", NULL);
+        assert_run(&payload, DONE, "sleep", NULL);
+        assert_run(&decided, DONE, "1 worker, 1 payload; stall monitor off.\n", NULL);
+        assert_run(&ended, DONE, "1 completed", NULL);
+        assert_run(&on, DONE, "on", NULL);
+        assert_run(&watched, DONE, "1 worker; stall monitor on.\n", NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_from_add_to_teardown, fixture_teardown),
@@ -300,6 +398,10 @@ int main(void) {
                 cmocka_unit_test_teardown(test_failure_as_json, fixture_teardown),
                 cmocka_unit_test_teardown(test_unreachable, fixture_teardown),
                 cmocka_unit_test_teardown(test_incomplete, fixture_teardown),
+                cmocka_unit_test_teardown(test_a_stall_fails_the_step, fixture_teardown),
+                cmocka_unit_test_teardown(test_a_stall_is_only_told, fixture_teardown),
+                cmocka_unit_test_teardown(test_the_stall_options_of_a_document, fixture_teardown),
+                cmocka_unit_test_teardown(test_without_the_stall_monitor, fixture_teardown),
         };
 
         return fixture_result(cmocka_run_group_tests(tests, NULL, NULL));

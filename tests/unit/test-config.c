@@ -76,6 +76,7 @@ static void defaults(void **state) {
         assert_int_equal(c->workers_per_cgroup, 1);
         assert_int_equal(c->stop_timeout_sec, 5);
         assert_int_equal(c->settle_timeout_sec, 1);
+        assert_int_equal(c->stall_poll_ms, 500);
         assert_int_equal(c->max_cgroups, 1000);
         assert_int_equal(c->max_workers, 10000);
         assert_int_equal(c->max_payloads, 1000);
@@ -94,6 +95,7 @@ static void every_key(void **state) {
         main_file(f, "# all of them\n"
                      "[Daemon]\nIdleExitSec=0\nCgroupRoot=/sys/fs/cgroup/test\nPlacementLog=/var/log/placed\n"
                      "[Scenario]\nWorkersPerCgroup = 3 \nStopTimeoutSec=7\nSettleTimeoutSec=8\n"
+                     "StallPollMs=250\n"
                      "[Payloads]\nDirectories= /opt/a:/srv/b c \nMaxOutputBytes=4K\n"
                      "[Limits]\nMaxCgroups=9\nMaxWorkers=10\nMaxDocumentBytes=2M\nMaxPayloads=11\n");
         g_autoptr(Config) c = loaded(f);
@@ -103,6 +105,7 @@ static void every_key(void **state) {
         assert_int_equal(c->workers_per_cgroup, 3);
         assert_int_equal(c->stop_timeout_sec, 7);
         assert_int_equal(c->settle_timeout_sec, 8);
+        assert_int_equal(c->stall_poll_ms, 250);
         assert_int_equal(c->max_cgroups, 9);
         assert_int_equal(c->max_workers, 10);
         assert_int_equal(c->max_document_bytes, 2097152);
@@ -182,6 +185,11 @@ static const struct {
         { "[Scenario]\nWorkersPerCgroup=0\n", "WorkersPerCgroup=0 is not a number from 1 to", "" },
         { "[Scenario]\nStopTimeoutSec=0\n", "StopTimeoutSec=0 is not a number from 1 to 3600", "" },
         { "[Scenario]\nSettleTimeoutSec=3601\n", "SettleTimeoutSec=3601 is not a number from 1 to 3600", "" },
+        { "[Scenario]\nStallPollMs=0\n", "StallPollMs=0 is not a number from 1 to 3600000", "" },
+        { "[Scenario]\nStallPollMs=3600001\n", "StallPollMs=3600001 is not a number from 1 to 3600000", "" },
+        { "[Scenario]\nStallPollMs=500ms\n", "StallPollMs=500ms is not a number", "" },
+        { "[Scenario]\nStallPolMs=1\n", "unknown key 'StallPolMs' in [Scenario]",
+          "did you mean StallPollMs?" },
         { "[Daemon]\nCgroupRoot=cgroup\n", "CgroupRoot=cgroup is not a full path; it must begin with /", "" },
         { "[Limits]\nMaxPayloads=0\n", "MaxPayloads=0 is not a number from 1 to 100000", "" },
         { "[Limits]\nMaxPayloads=100001\n", "MaxPayloads=100001 is not a number from 1 to 100000", "" },

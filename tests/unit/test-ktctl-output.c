@@ -399,12 +399,40 @@ static void test_signal_lines(void **state) {
                     TEXT("NameOwnerChanged   the daemon is gone"), false);
 }
 
+/* What fits a line; JSON has all of it. */
+static void test_stall_lines(void **state) {
+        (void)state;
+        assert_line("StallDetected",
+                    "['foo',12,'starved',{'pid':12,'tid':13,'cgroup':'foo','work_type':'PipeIo',"
+                    "'work_index':1,'worker':2,'class':'starved','cause':'never \\u001b picked','fails':true,"
+                    "'stack':'a\\nb','samples':[{'nr_switches':1}]}]",
+                    JSON("StallDetected",
+                         ",'cgroup':'foo','pid':12,'class':'starved','details':{'pid':12,'tid':13,"
+                         "'cgroup':'foo','work_type':'PipeIo','work_index':1,'worker':2,'class':'starved',"
+                         "'cause':'never \\u001b picked','fails':true,'stack':'a\\nb',"
+                         "'samples':[{'nr_switches':1}]}"),
+                    TEXT("StallDetected      cgroup=foo pid=12 class=starved tid=13 work_type=PipeIo "
+                         "work_index=1 worker=2 fails=true cause=\"never \\u001b picked\""),
+                    true);
+        assert_line("StallDetected", "['',12,'sleeping',{'payload':'x','fails':false,'cause':'asleep'}]",
+                    JSON("StallDetected", ",'cgroup':'','pid':12,'class':'sleeping',"
+                                          "'details':{'payload':'x','fails':false,'cause':'asleep'}"),
+                    TEXT("StallDetected      cgroup=- pid=12 class=sleeping payload=x fails=false "
+                         "cause=asleep"),
+                    false);
+        assert_line("StallDetected", "['a',1,'b','c']",
+                    JSON("StallDetected", ",'cgroup':'a','pid':1,'class':'b','details':'c'"),
+                    TEXT("StallDetected      cgroup=a pid=1 class=b details=c"), false);
+        assert_line("StallDetected", "['a']", JSON("StallDetected", ",'cgroup':'a'"),
+                    TEXT("StallDetected      cgroup=a"), false);
+}
+
 /* A later daemon says more than this client knows. */
 static void test_unknown_signals(void **state) {
         (void)state;
-        assert_line("StallDetected", "['foo',true,{'class':'starved'},null]",
-                    JSON("StallDetected", ",'arg0':'foo','arg1':true,'arg2':{'class':'starved'},'arg3':null"),
-                    TEXT("StallDetected      arg0=foo arg1=true class=starved arg3=null"), false);
+        assert_line("SomethingNew", "['foo',true,{'class':'starved'},null]",
+                    JSON("SomethingNew", ",'arg0':'foo','arg1':true,'arg2':{'class':'starved'},'arg3':null"),
+                    TEXT("SomethingNew       arg0=foo arg1=true class=starved arg3=null"), false);
         assert_line("CgroupAdded", "['foo','/x','new']",
                     JSON("CgroupAdded", ",'name':'foo','path':'/x','arg2':'new'"),
                     TEXT("CgroupAdded        name=foo path=/x arg2=new"), false);
@@ -489,6 +517,7 @@ int main(void) {
                 cmocka_unit_test(test_no_colours_in_files),
                 cmocka_unit_test(test_colours_of_states),
                 cmocka_unit_test(test_signal_lines),
+                cmocka_unit_test(test_stall_lines),
                 cmocka_unit_test(test_unknown_signals),
                 cmocka_unit_test(test_odd_values),
                 cmocka_unit_test(test_names_of_the_contract),

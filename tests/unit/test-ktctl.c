@@ -22,7 +22,8 @@ static int run_nothing(const Invocation *i) {
 static const Verb verbs[] = {
         { "add-cgroup", "NAME", "add", 1, 1,
           OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |
-                  OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE),
+                  OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE) | OPTION_BIT(OPTION_STALL_MONITOR) |
+                  OPTION_BIT(OPTION_STALL_POLL_MS) | OPTION_BIT(OPTION_STALL_FAILS),
           VERB_DEFINITION | VERB_COMMAND, run_nothing },
         { "monitor", "", "watch", 0, 0, OPTION_BIT(OPTION_SIGNALS), 0, run_nothing },
         { "end-step", "", "end", 0, 0, OPTION_BIT(OPTION_REPORT), 0, run_nothing },
@@ -358,6 +359,50 @@ static void test_setup_options(void **state) {
         assert_type(call, "work_type_override", "s");
 }
 
+#define WITH(rest) "{\"target\":\"step\",\"dry_run\":false," rest "}"
+
+/* What has no meaning goes as text, and the daemon says why not. */
+static void test_stall_options(void **state) {
+        g_autoptr(JsonObject) some = NULL, none = NULL;
+        g_auto(GStrv) argv = NULL, empty_argv = NULL;
+        g_autoptr(Invocation) i = NULL, empty = NULL;
+
+        (void)state;
+        assert_setup_options(" --stall-monitor false --stall-poll-ms 100",
+                             WITH("\"stall_monitor\":false,\"stall_poll_ms\":100"));
+        assert_setup_options(" --stall-monitor=true", WITH("\"stall_monitor\":true"));
+        assert_setup_options(" --stall-monitor no --stall-poll-ms 1s",
+                             WITH("\"stall_monitor\":\"no\",\"stall_poll_ms\":\"1s\""));
+        assert_setup_options(" --stall-fails starved,blocked",
+                             WITH("\"stall_fails\":[\"starved\",\"blocked\"]"));
+        assert_setup_options(" --stall-fails starved --stall-fails=throttled,blocked",
+                             WITH("\"stall_fails\":[\"starved\",\"throttled\",\"blocked\"]"));
+        assert_setup_options(" --stall-fails=", WITH("\"stall_fails\":[]"));
+        assert_setup_options(" --stall-fails= --stall-fails starved", WITH("\"stall_fails\":[\"starved\"]"));
+        assert_setup_options(" --stall-fails starved,", WITH("\"stall_fails\":[\"starved\",\"\"]"));
+        i = parse("ktctl add-cgroup a --stall-monitor false --stall-poll-ms 9 --stall-fails x,y", &argv,
+                  NULL);
+        some = invocation_setup_options(i);
+        assert_type(some, "stall_monitor", "b");
+        assert_type(some, "stall_poll_ms", "x");
+        assert_type(some, "stall_fails", "as");
+        empty = parse("ktctl add-cgroup a --stall-fails=", &empty_argv, NULL);
+        none = invocation_setup_options(empty);
+        assert_type(none, "stall_fails", "as");
+}
+
+static void test_stall_mistakes(void **state) {
+        (void)state;
+        assert_refused("ktctl add-cgroup a --stall-poll 5",
+                       "unknown option --stall-poll; did you mean --stall-poll-ms?");
+        assert_refused("ktctl add-cgroup a --stall-fails", "--stall-fails needs a value");
+        assert_refused("ktctl add-cgroup a --stall-fails \xff --stall-fails starved",
+                       "--stall-fails: value is not UTF-8");
+        assert_refused("ktctl add-cgroup a --stall-monitor \xff", "--stall-monitor: value is not UTF-8");
+        assert_refused("ktctl add-cgroup a --stall-poll-ms=\xff", "--stall-poll-ms: value is not UTF-8");
+        assert_refused("ktctl end-step --stall-fails starved", "end-step has no option --stall-fails");
+}
+
 /* ---- mistakes, and the rest ---- */
 
 static void test_mistakes(void **state) {
@@ -438,6 +483,8 @@ int main(void) {
                 cmocka_unit_test(test_work_mistakes),
                 cmocka_unit_test(test_every_word_on_the_bus),
                 cmocka_unit_test(test_setup_options),
+                cmocka_unit_test(test_stall_options),
+                cmocka_unit_test(test_stall_mistakes),
                 cmocka_unit_test(test_mistakes),
                 cmocka_unit_test(test_global_options),
                 cmocka_unit_test(test_count),

@@ -14,6 +14,7 @@ static PayloadState *payload(const char *cgroup, Slot slot) {
 
         g_strfreev(def->args);
         def->args = g_strsplit("--all", " ", -1);
+        g_strfreev(p->args);
         p->args = g_strsplit("-n 5", " ", -1);
         p->slot = slot;
         p->origin = PAYLOAD_OF_CALL;

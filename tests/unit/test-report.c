@@ -158,15 +158,17 @@ static void workers_and_their_ends(void **state G_GNUC_UNUSED) {
         killed_worker(arena, 3, WORKER_EXIT_DEADLINE, SIGKILL);
         d->scenario->step_index = 4;
         g_autoptr(JsonNode) report = report_slot(d->scenario, SLOT_STEP, warnings);
-        assert_json(report,
-                    "{'scenario':'desk','step_index':4,'cgroups':[{'name':'a','slot':'step','cpuset':'0-2',"
-                    "'works':[{'work_index':0,'work_type':'SpinWait','placement':'born','cpus':'0-2','"
-                    "workers':[" FINISHED
-                    "," KILLED("101", "signaled", "11") "," KILLED("102", "exited", "1") "," KILLED(
-                            "103", "deadline", "9") "]}]}],'payloads':[],'warnings':['careful']}");
+        assert_json(
+                report,
+                "{'scenario':'desk','step_index':4,'cgroups':[{'name':'a','slot':'step','cpuset':'0-2',"
+                "'works':[{'work_index':0,'work_type':'SpinWait','placement':'born','cpus':'0-2','"
+                "workers':[" FINISHED
+                "," KILLED("101", "signaled", "11") "," KILLED("102", "exited", "1") "," KILLED(
+                        "103", "deadline", "9") "]}]}],'payloads':[],'stalls':[],'warnings':['careful']}");
         g_autoptr(JsonNode) summary = take(report_summary(d->scenario, SLOT_STEP, warnings));
         assert_json(summary, "{'step_index':4,'cgroups':1,'workers':4,'completed':1,'killed':3,"
-                             "'iterations':22,'work_units':7150,'payloads':0,'payloads_failed':0,"
+                             "'iterations':22,'work_units':7150,'payloads':0,'payloads_failed':0,'stalls':0,'"
+                             "stalls_failed':0,"
                              "'passed':true,'failures':[],'warnings':['careful']}");
 }
 
@@ -228,7 +230,7 @@ static void slots(void **state G_GNUC_UNUSED) {
                     "'cpuset':'','works':["
                     "{'work_index':0,'work_type':'SpinWait','placement':'born','cpus':'0-3','workers':[]},"
                     "{'work_index':1,'work_type':'SpinWait','placement':'born','cpus':'0-3','workers':[]}]}],"
-                    "'payloads':[],'warnings':[]}");
+                    "'payloads':[],'stalls':[],'warnings':[]}");
         g_autoptr(JsonNode) all = report_slot(d->scenario, SLOT_BACKDROP, NULL);
         JsonArray *cgroups = json_object_get_array_member(json_node_get_object(all), "cgroups");
         assert_int_equal(json_array_get_length(cgroups), 2);
@@ -237,7 +239,49 @@ static void slots(void **state G_GNUC_UNUSED) {
         g_autoptr(JsonNode) summary = take(report_summary(d->scenario, SLOT_BACKDROP, NULL));
         assert_json(summary, "{'step_index':0,'cgroups':2,'workers':0,'completed':0,'killed':0,"
                              "'iterations':0,'work_units':0,'payloads':0,'payloads_failed':0,"
-                             "'passed':true,'failures':[],'warnings':[]}");
+                             "'stalls':0,'stalls_failed':0,'passed':true,'failures':[],'warnings':[]}");
+}
+
+/* ---- stalls ---- */
+
+static void add_stall(Scenario *s, bool fails, const char *line, const char *record) {
+        g_autoptr(JsonNode) node = json_quoted(record);
+
+        scenario_add_stall(s, fails, g_strdup(line), json_object_ref(json_node_get_object(node)));
+}
+
+/* All are told in the order of their detection; those that fail the step are its failures. */
+static void stalls(void **state G_GNUC_UNUSED) {
+        static const char *const told = "[{'pid':7,'class':'sleeping'},{'pid':8,'class':'starved'}]";
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+        const Slot slots[] = { SLOT_STEP, SLOT_BACKDROP };
+
+        add_stall(d->scenario, false, "it sleeps", "{'pid':7,'class':'sleeping'}");
+        add_stall(d->scenario, true, "it starves", "{'pid':8,'class':'starved'}");
+        for (size_t i = 0; i < G_N_ELEMENTS(slots); i++) {
+                g_autoptr(JsonNode) report = report_slot(d->scenario, slots[i], NULL);
+                g_autoptr(JsonNode) summary = take(report_summary(d->scenario, slots[i], NULL));
+                assert_json(json_object_get_member(json_node_get_object(report), "stalls"), told);
+                assert_json(summary, "{'step_index':0,'cgroups':0,'workers':0,'completed':0,'killed':0,"
+                                     "'iterations':0,'work_units':0,'payloads':0,'payloads_failed':0,"
+                                     "'stalls':2,'stalls_failed':1,"
+                                     "'passed':false,'failures':['it starves'],'warnings':[]}");
+        }
+        g_autoptr(JsonNode) live = report_state(d->scenario, "/r");
+        assert_json(json_object_get_member(json_node_get_object(live), "stalls"), told);
+}
+
+/* What stalled and is to fail nothing leaves the step as it is. */
+static void stalls_that_fail_nothing(void **state G_GNUC_UNUSED) {
+        g_autoptr(Desk) d = desk_new(ONE_LLC_4);
+
+        add_stall(d->scenario, false, "it sleeps", "{'pid':7}");
+        g_autoptr(JsonNode) summary = take(report_summary(d->scenario, SLOT_STEP, NULL));
+        JsonObject *o = json_node_get_object(summary);
+        assert_true(json_object_get_boolean_member(o, "passed"));
+        assert_int_equal(json_object_get_int_member(o, "stalls"), 1);
+        assert_int_equal(json_object_get_int_member(o, "stalls_failed"), 0);
+        assert_int_equal(json_array_get_length(json_object_get_array_member(o, "failures")), 0);
 }
 
 /* ---- works and containers ---- */
@@ -398,7 +442,7 @@ static void live_workers(void **state G_GNUC_UNUSED) {
                 "'pids.max':'9'},'works':[{'work_index':0,'work_type':'SpinWait','placement':'moved','cpus':'"
                 "0-3',"
                 "'workers':[%s{'pid':106,'state':'killed','iterations':5,'work_units':50}]}]}],'payloads':[]"
-                "}",
+                ",'stalls':[]}",
                 workers->str);
         g_autoptr(JsonNode) got = report_state(d->scenario, "/r");
         assert_json(got, expected);
@@ -537,6 +581,8 @@ int main(void) {
                 cmocka_unit_test(empty_histogram),
                 cmocka_unit_test(many_migrations),
                 cmocka_unit_test(slots),
+                cmocka_unit_test(stalls),
+                cmocka_unit_test(stalls_that_fail_nothing),
                 cmocka_unit_test(works_in_their_order),
                 cmocka_unit_test(ends_of_threads),
                 cmocka_unit_test(phase_slices),

@@ -291,15 +291,19 @@ static WireGroupSpec *add_typed(uint32_t type, uint32_t n) {
 
 /* work:S4 */
 static void test_yield_heavy(void **state) {
+        static const uint64_t cpu0 = 1;
         char root[PATH_MAX];
         (void)state;
 
         Fixture *f = start(root);
         plan_begin(&b);
-        add_typed(WORK_YIELD_HEAVY, 2);
+        WireGroupSpec *g = add_typed(WORK_YIELD_HEAVY, 2);
+        g->masks = plan_add_bytes(&b, &cpu0, sizeof cpu0); /* each has somebody to yield to */
+        g->n_masks = g->mask_words = 1;
         fixture_must(f, &b);
         ArenaSlot *slot = fixture_slot(f, 1, 1);
         wait_until(atomic_load(&slot->iterations) > 2048); /* past two checkpoints */
+        wait_until(atomic_load(&fixture_slot(f, 1, 0)->iterations) > 2048);
         assert_true(atomic_load(&slot->max_gap_ns) > 0);
         collect(f);
         assert_int_equal(atomic_load(&slot->work_units), atomic_load(&slot->iterations));

@@ -121,7 +121,7 @@ ok "a second one, whose result nobody asks for" "${bus[@]}" -- RunPayload 'a{sv}
 wait_until 60 "it ends" has_exited wrong
 "${bus[@]}" --json=short EndStep 'a{sv}' 0 >/tmp/summary.json
 is $? 0 "EndStep"
-is "$(jq -c '.data[0] | [.payloads.data, .payloads_failed.data, .passed.data]' /tmp/summary.json)" '[4,2,false]' "the summary"
+is "$(jq -c '.data[0] | [.payloads.data, .payloads_failed.data, .passed.data]' /tmp/summary.json)" '[5,2,false]' "the summary"
 like "$(jq -c '.data[0].failures.data' /tmp/summary.json)" "payload 'fio' .*512.*payload 'wrong' .*exit code 3.*because of this" \
 	"its failures"
 is "$(all_of 'sleep 7001')" "" "the payload that ran is gone"
@@ -162,8 +162,8 @@ is "$(grep -E '^(NoNewPrivs|Seccomp|SigBlk|SigIgn|SigCgt):' /tmp/look | tr -d '\
 	"SigBlk:0000000000000000 SigIgn:0000000000000000 SigCgt:0000000000000000 NoNewPrivs:0 Seccomp:0" "signals and privileges"
 is "$(sed -n 's/^CapEff:\t//p' /tmp/look)" "$(sed -n 's/^CapEff:\t//p' /proc/1/status)" "all capabilities"
 is "$(sed -n 's/^Cpus_allowed_list:\t//p' /tmp/look)" 0-7 "all CPUs"
-is "$(sed -n '/^end/,/^end/s/.* \([0-9]*\) -> \(.*\)/\1 \2/p' /tmp/look | sed 's/\[.*//' | paste -sd' ')" \
-	"0 /dev/null 1 pipe: 2 pipe: 3 /proc/$(awk '/^Pid:/ { print $2 + 1 }' /tmp/look)/fd" "descriptors"
+like "$(sed -n '/^end/,/^end/s/.* \([0-9]*\) -> \(.*\)/\1 \2/p' /tmp/look | sed 's/\[.*//' | paste -sd' ')" \
+	"^0 /dev/null 1 pipe: 2 pipe: 3 /proc/[0-9]+/fd\$" "descriptors; the last one is that of ls"
 is "$(sed -n '/^mnt:/p;/^net:/p' /tmp/look | paste -sd' ')" "$(readlink /proc/1/ns/mnt /proc/1/ns/net | paste -sd' ')" "namespaces"
 is "$(grep -cE '^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|LOGS_DIRECTORY|MAINPID)' /tmp/look)" 0 "environment"
 is "$(tail -n 3 /tmp/look | head -n 1)" / "working directory"
@@ -218,7 +218,7 @@ journal=$(journalctl -u ktsetupd.service -b -o cat --no-pager)
 like "$journal" "$files/broken\.payload.*some/where" "so does the journal"
 like "$journal" "$files/no-section\.payload" "of each broken file"
 like "$(ktctl run-payload broken 2>&1)" "$files/broken\.payload.*some/where" "and whoever wants to run it"
-like "$(ktctl run-payload ne 2>&1)" "did you mean 'new'" "a near name is told"
+like "$(ktctl run-payload vendr 2>&1)" "did you mean 'vendor'" "a near name is told"
 ok "the payload that runs keeps its definition" ktctl wait-payload fio --timeout 300s
 fails "it cannot be started again" ktctl run-payload fio
 ok "the new one can" ktctl run-payload new
@@ -252,15 +252,19 @@ privileged() {
 		/<interface /{ ours = $2 == i } /<method /{ method = $2 }
 		ours && method && /Privileged/{ print method; method = "" } /<\/method>/{ method = "" }'
 }
-tried=
-for of in /org/ktstr/Setup1:Manager /org/ktstr/Setup1/scenario/default:Scenario; do
-	for method in $(privileged "${of%:*}" "org.ktstr.Setup1.${of#*:}"); do
-		tried+="$method "
-		if [ "$method" = ApplyJSON ]; then words=('sa{sv}' "$inline" 0); else read -ra words <<<"${arguments[$method]}"; fi
-		is "$(as_nobody busctl call org.ktstr.Setup1 "${of%:*}" "org.ktstr.Setup1.${of#*:}" "$method" "${words[@]}" 2>&1)" \
-			"Call failed: Access denied" "$method"
+try_all() {
+	local of method words
+	for of in /org/ktstr/Setup1:Manager /org/ktstr/Setup1/scenario/default:Scenario; do
+		for method in $(privileged "${of%:*}" "org.ktstr.Setup1.${of#*:}"); do
+			tried+="$method "
+			if [ "$method" = ApplyJSON ]; then words=('sa{sv}' "$inline" 0); else read -ra words <<<"${arguments[$method]}"; fi
+			is "$(as_nobody busctl call org.ktstr.Setup1 "${of%:*}" "org.ktstr.Setup1.${of#*:}" "$method" "${words[@]}" 2>&1)" \
+				"Call failed: Access denied" "$method, refused by the $1"
+		done
 	done
-done
+}
+tried=
+try_all bus
 is "$(tr ' ' '\n' <<<"$tried" | sort | xargs)" \
 	"AddCgroupDef ApplyJSON ApplySetup EndStep GetPayloadOutput KillPayload ReloadPayloads RunPayload Teardown WaitPayload" \
 	"these are all that change anything or show output"
@@ -272,9 +276,22 @@ like "$(ktctl_says apply -)" AccessDenied "apply"
 like "$(ktctl_says wait-payload hold)" AccessDenied "wait-payload"
 like "$(ktctl_says kill-payload hold)" AccessDenied "kill-payload"
 like "$(ktctl_says payload-output hold)" AccessDenied "payload-output"
+# The daemon does not leave it to the policy of the bus.
+cat >/etc/dbus-1/system.d/80-payloads.conf <<'END'
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><policy user="nobody"><allow send_destination="org.ktstr.Setup1"/></policy></busconfig>
+END
+reload_bus=(busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig)
+ok "the bus lets everything through" "${reload_bus[@]}"
+like "$(ktctl_says run-payload -- touch /run/touched)" "Access to org\.ktstr\.Setup1\.Scenario\.RunPayload\(\) not permitted.*AccessDenied" \
+	"the daemon refuses it by itself"
+try_all daemon
+rm /etc/dbus-1/system.d/80-payloads.conf
+ok "the bus has its policy again" "${reload_bus[@]}"
 fails "nothing of that ran" [ -e /run/touched ]
 is "$(payload_of hold | jq -c '[.pid, .state]')" "$(jq -c '[.pid, .state]' <<<"$before")" "the payload is as it was"
-is "$(ktctl status --json | jq -c '[.cgroups | length, (.payloads | length)]')" '[0,1]' "and alone"
+is "$(ktctl status --json | jq -c '[(.cgroups | length), (.payloads | length)]')" '[0,1]' "and alone"
 is "$(as_nobody "${manager[@]}" --json=short ListPayloads | jq -c '[.data[0][].name.data] | sort')" '["new","stress","vendor","who"]' \
 	"everybody may list them"
 is "$(as_nobody "${bus[@]}" --json=short GetState | jq -r '.data[0] | fromjson | .payloads[0].argv | join(" ")')" "sleep 7003" \

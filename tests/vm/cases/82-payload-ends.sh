@@ -60,7 +60,11 @@ ok "run-payload" ktctl run-payload --name after --cgroup tight -- sleep 8007
 kill -KILL "$(payload_of after | jq -r .pid)"
 record=$(ktctl wait-payload after --json)
 is "$(how "$record") $(jq .oom_kills <<<"$record")" "signaled -1 9 true 0" "those before do not count"
-ok "end-step" ktctl end-step
+report=$(ktctl end-step --json)
+is $? 4 "the end of the step tells of the check that failed, though its result was collected"
+is "$(jq -c '[.payloads[] | [.payload, .result, .passed]]' <<<"$report")" \
+	'[["victim","killed",true],["victim","timed-out",false],["sleep","signaled",true],["victim","signaled",true],["eater","oom-killed",true],["parent","killed",true],["after","signaled",true]]' \
+	"and of all payloads of the step"
 ok "nothing is left" nothing_left
 
 t "what cannot be started"
@@ -75,7 +79,7 @@ refused() {
 	message=$(ktctl run-payload --name x -- "$1" 2>&1)
 	like "$message" "payload 'x'.*$2.*PayloadFailed" "$1"
 	echo "    $message"
-	like "$(ktctl add-cgroup whole --memory-max 64M --name x "${light[@]}" --workers 2 -- "$1" 2>&1)" "$2.*PayloadFailed" "$1, in a definition"
+	like "$(ktctl add-cgroup whole --memory-max 64M "${light[@]}" --workers 2 -- "$1" 2>&1)" "$2.*PayloadFailed" "$1, in a definition"
 	ok "nothing is left" nothing_left
 }
 refused /run/82/nothing "'/run/82/nothing'.*ENOENT.*no such file"
@@ -94,7 +98,7 @@ like "$(ktctl apply - 2>&1 <<<'{"cgroups":[{"name":"a","payload":{"name":"x","ex
 	{"name":"b","payload":{"name":"x","exec":"/run/82/nothing"}}]}')" "^.*cgroups\[1\]\.payload.*nothing" "the second of two"
 is "$(ktctl status --json | jq -c '[[.cgroups[].name], .payloads]')" '[["full"],[]]' "nor is there the first"
 ok "no process of it" no_sleeper
-is "$(cd "$scenario" && find . -mindepth 1 -type d)" ./full "nor a cgroup"
+is "$(cd "$scenario" && find . -mindepth 1 -type d ! -name supervisor)" ./full "nor a cgroup"
 ok "teardown" ktctl teardown
 ok "nothing is left" nothing_left
 
@@ -106,8 +110,8 @@ is "$(how "$record")" "exited 0 null true" "it ended by itself"
 for stream in stdout stderr; do
 	is "$(jq -c ".$stream | [.bytes, .kept, .truncated]" <<<"$record")" "[$printed,$limit,true]" "$stream"
 done
-ok "the beginning of one is kept" cmp -n "$limit" /run/82/out <(yes out | head -c "$limit")
-ok "and of the other" cmp -n "$limit" /run/82/err <(yes err | head -c "$limit")
+ok "the beginning of one is kept" cmp -n "$limit" /run/82/out <(yes out 2>/dev/null | head -c "$limit")
+ok "and of the other" cmp -n "$limit" /run/82/err <(yes err 2>/dev/null | head -c "$limit")
 is "$(stat -c %s /run/82/out /run/82/err | paste -sd' ')" "$limit $limit" "no more"
 rm /run/82/out /run/82/err
 
@@ -164,6 +168,94 @@ is "$(systemctl show -P MainPID ktsetupd.service)" "$daemon" "the daemon is the 
 is "$(payload_of slow)" "" "the payload is collected"
 ok "end-step" ktctl end-step
 ok "nothing is left" nothing_left
+
+t "two in one cgroup, beside a worker and a stranger"
+ok "a backdrop, so that the scenario outlives the step" ktctl add-cgroup base --backdrop "${light[@]}"
+ok "add-cgroup" ktctl add-cgroup shared "${light[@]}" --workers 1
+ok "one" ktctl run-payload --name one --cgroup shared -- sh -c 'setsid sleep 8021 & exec sleep 8022'
+ok "two" ktctl run-payload --name two --cgroup shared -- sh -c 'setsid sleep 8023 & exec sleep 8024'
+wait_until 60 "all run" eval '[ "$(all_of "$sleeper" | wc -l)" = 4 ]'
+sleep infinity & stranger=$!
+echo $stranger >"$scenario/shared/cgroup.procs"
+ok "one is killed" ktctl kill-payload one
+is "$(all_of "$sleeper" | xargs ps -o args= -p | sort | paste -sd,)" "sleep 8023,sleep 8024" "with its descendant; the other and its own live"
+is "$(sort -n "$scenario/shared/cgroup.procs" | paste -sd' ')" \
+	"$( (all_of "$sleeper"; pids_of shared; echo $stranger) | sort -n | paste -sd' ')" "as do the worker and the stranger"
+like "$(ktctl kill-payload two --cgroup '' 2>&1)" "no payload 'two' \(no cgroup\); those of that name: 'shared'.*NoSuchPayload" "the cgroup is part of the name"
+report=$(ktctl end-step --json)
+like "$(jq -r '.warnings[]' <<<"$report")" "shared.*$stranger" "the report names the stranger"
+is "$(jq -c '[[.payloads[] | [.payload, .result]], [.cgroups[].works[].workers[].completed]]' <<<"$report")" \
+	'[[["one","killed"],["two","killed"]],[true]]' "and the others"
+ok "no process is left of the payloads" no_sleeper
+ok "the stranger lives" kill -0 $stranger
+kill $stranger
+ok "teardown" ktctl teardown
+wait_until 10 "nothing is left" nothing_left
+
+t "a frozen cgroup"
+ok "add-cgroup" ktctl add-cgroup ice "${light[@]}" --workers 1 -- sleep 8031
+echo 1 >"$scenario/ice/cgroup.freeze"
+wait_until 10 "it is frozen" grep -q 'frozen 1' "$scenario/ice/cgroup.events"
+record=$(ktctl kill-payload sleep --json)
+is "$? $(how "$record")" "0 killed -1 9 true" "a payload in it can be killed"
+like "$(ktctl run-payload --name cold --cgroup ice -- true 2>&1)" "'ice'.*ETIMEDOUT.*frozen.*TimedOut" "none can be started in it"
+is "$(cat "$scenario/ice/cgroup.procs")" "$(pids_of ice)" "the worker alone is there"
+echo 0 >"$scenario/ice/cgroup.freeze"
+ok "once it is thawed one can" ktctl run-payload --name warm --cgroup ice -- true
+is "$(how "$(ktctl wait-payload warm --json)")" "exited 0 null true" "and ends"
+ok "end-step" ktctl end-step
+ok "nothing is left" nothing_left
+
+t "one that forks without end"
+ok "add-cgroup" ktctl add-cgroup bomb --cpuset cpus:6 --pids-max 12 "${light[@]}" --workers 1
+cat >/run/82/bomb <<'END'
+#!/usr/bin/python3
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+END
+chmod +x /run/82/bomb
+ok "run-payload" ktctl run-payload --cgroup bomb -- /run/82/bomb
+wait_until 60 "the cgroup is full" grep -qx 12 "$scenario/bomb/pids.current"
+record=$(ktctl kill-payload bomb --json)
+is "$? $(how "$record")" "0 killed -1 9 true" "kill-payload"
+is "$(cat "$scenario/bomb/cgroup.procs")" "$(pids_of bomb)" "the worker alone is there"
+ok "end-step" ktctl end-step
+ok "nothing is left" nothing_left
+
+t "the step ends while somebody waits"
+ok "run-payload" ktctl run-payload --name slow -- sleep 8041
+"${waiting[@]}" slow 0 >/run/82/one 2>&1 & one=$!
+wait_until 60 "somebody waits" eval '[ "$(watches)" -gt "$idle" ]'
+ok "end-step" ktctl end-step
+wait $one
+is "$? $(jq -c '.data[0].result.data' /run/82/one)" '0 "killed"' "the record comes all the same"
+ok "nothing is left" nothing_left
+
+t "a daemon that would leave"
+mkdir -p /etc/ktsetupd.conf.d
+printf '[Daemon]\nIdleExitSec=1\n' >/etc/ktsetupd.conf.d/82-idle.conf
+fresh
+ok "run-payload" ktctl run-payload --name busy -- sh -c 'read -r line </run/82/go'
+daemon=$(systemctl show -P MainPID ktsetupd.service)
+# No event tells that nothing happens: three times what it would wait for.
+sleep 3
+is "$(systemctl show -P MainPID ktsetupd.service)" "$daemon" "it stays with a payload that runs"
+echo >/run/82/go
+wait_until 60 "the payload ends" has_exited busy
+sleep 3
+is "$(systemctl show -P MainPID ktsetupd.service)" "$daemon" "and with a result that nobody has asked for"
+is "$(how "$(ktctl wait-payload busy --json)")" "exited 0 null true" "the result"
+sleep 3
+is "$(systemctl show -P MainPID ktsetupd.service)" "$daemon" "it stays with the record, too, which the step's report will have"
+report=$(ktctl end-step --json)
+is "$(jq -c '[.payloads[] | [.payload, .result]]' <<<"$report")" '[["busy","exited"]]' "the report has it"
+wait_until 20 "then it leaves" sh -c '[ "$(systemctl is-active ktsetupd.service)" = inactive ]'
+rm /etc/ktsetupd.conf.d/82-idle.conf
+fresh
 
 # A payload in a cgroup with a worker, and one with a descendant that has forked twice and left its session.
 begin() {
