@@ -176,8 +176,8 @@ static bool refuse(G_GNUC_UNUSED void *userdata, G_GNUC_UNUSED const WireInspect
 
 /* Most of what the daemon does with it. */
 static void take(G_GNUC_UNUSED void *userdata, const StallReport *report) {
-        g_autofree char *line = stall_report_line(report), *text = stall_report_text(report);
-
+        g_free(stall_report_line(report));
+        g_free(stall_report_text(report));
         json_object_unref(stall_report_to_json(report));
 }
 
