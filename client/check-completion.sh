@@ -34,7 +34,7 @@ expect '--cpuset --cpuset-mems' add-cgroup a --cpus
 expect '--param' add-cgroup a --par
 expect '--nice --no-legend --numa-node' add-cgroup a --n
 expect '--dry-run' apply f --dry
-expect '--stall-fails --stall-monitor --stall-poll-ms' apply f --stall
+expect '--stall-fails --stall-monitor --stall-poll-ms --stall-window' apply f --stall
 expect '' add-cgroup a --stall-fails ''
 expect '--swappable' add-cgroup a --sw
 expect '--work --work-type --work-type-override --workers --workers-pct --workers-per-cgroup' add-cgroup a --work

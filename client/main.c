@@ -15,7 +15,8 @@ static int verb_help(const Invocation *i);
 #define SETUP_OPTIONS                                                                                        \
         (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |  \
          OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE) | OPTION_BIT(OPTION_STALL_MONITOR) |                          \
-         OPTION_BIT(OPTION_STALL_POLL_MS) | OPTION_BIT(OPTION_STALL_FAILS))
+         OPTION_BIT(OPTION_STALL_POLL_MS) | OPTION_BIT(OPTION_STALL_WINDOW) |                                \
+         OPTION_BIT(OPTION_STALL_FAILS))
 #define RUN_OPTIONS                                                                                          \
         (OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_CGROUP) |              \
          OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_CHECK) |                    \

@@ -30,6 +30,7 @@ const Option options[OPTION_COUNT] = {
                                         "work type for the groups of swappable cgroups" },
         [OPTION_STALL_MONITOR] = { "stall-monitor", "BOOL",
                                    "true (default) or false: report workers and payloads that stand still" },
+        [OPTION_STALL_WINDOW] = { "stall-window", "N", "how many samples without progress are a stall" },
         [OPTION_STALL_POLL_MS] = { "stall-poll-ms", "N", "how often to look at them, in milliseconds" },
         [OPTION_STALL_FAILS] = { "stall-fails", "CLASS,...",
                                  "starved throttled stopped blocked sleeping: what fails the step (default: "
@@ -92,6 +93,7 @@ static const struct {
         { OPTION_WORK_TYPE_OVERRIDE, "work_type_override", VOCABULARY_TEXT },
         { OPTION_STALL_MONITOR, "stall_monitor", VOCABULARY_FLAG },
         { OPTION_STALL_POLL_MS, "stall_poll_ms", VOCABULARY_COUNT },
+        { OPTION_STALL_WINDOW, "stall_window", VOCABULARY_COUNT },
 };
 
 /* What all of a repeatable option list together. */
@@ -335,6 +337,7 @@ static bool check_texts(const Invocation *i, GError **error) {
                                           OPTION_WORK_TYPE_OVERRIDE,
                                           OPTION_STALL_MONITOR,
                                           OPTION_STALL_POLL_MS,
+                                          OPTION_STALL_WINDOW,
                                           OPTION_STALL_FAILS,
                                           OPTION_CGROUP,
                                           OPTION_WAIT };

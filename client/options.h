@@ -25,6 +25,7 @@ typedef enum OptionId {
         OPTION_WORK_TYPE_OVERRIDE,
         OPTION_STALL_MONITOR,
         OPTION_STALL_POLL_MS,
+        OPTION_STALL_WINDOW,
         OPTION_STALL_FAILS,
         OPTION_LIMITS,
         OPTION_REPORT,

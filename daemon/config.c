@@ -33,6 +33,7 @@ static const Key keys[] = {
         NUMBER("Scenario", "SettleTimeoutSec", settle_timeout_sec, count_parse, 1, 1, 3600),
         PATH("Payloads", "Directories", payload_directories, KT_PAYLOAD_DIRECTORIES, true),
         NUMBER("Scenario", "StallPollMs", stall_poll_ms, count_parse, 500, 1, STALL_POLL_MS_MAX),
+        NUMBER("Scenario", "StallWindow", stall_window, count_parse, 4, STALL_WINDOW_MIN, STALL_WINDOW_MAX),
         NUMBER("Payloads", "MaxOutputBytes", max_output_bytes, size_parse, 16 << 20, 4 << 10, 1 << 30),
         NUMBER("Limits", "MaxCgroups", max_cgroups, count_parse, 1000, 1, 1000000),
         NUMBER("Limits", "MaxWorkers", max_workers, count_parse, 10000, 1, 1000000),

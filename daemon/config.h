@@ -10,6 +10,7 @@ typedef struct Config {
         char *cgroup_root;     /* NULL: below systemd */
         char *placement_log;   /* NULL: the journal alone */
         guint64 workers_per_cgroup;
+        guint64 stall_window;
         guint64 stall_poll_ms; /* KTSTR_STALL_POLL_MS of the environment comes before the files */
         guint64 stop_timeout_sec, settle_timeout_sec;
         char *payload_directories; /* full paths with ':' between; NULL: none */

@@ -99,6 +99,7 @@ static void fill_runner_config(Service *s) {
                 .placement_log = c->placement_log,
                 .find_user = user_find,
                 .output_limit = c->max_output_bytes,
+                .stall_window = (unsigned)c->stall_window,
                 .stall_poll_ms =
                         stall_poll_ms_choose(getenv("KTSTR_STALL_POLL_MS"), (unsigned)c->stall_poll_ms),
         };

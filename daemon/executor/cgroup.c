@@ -22,7 +22,7 @@ static int open_below(const CgroupRoot *root, const char *path, int flags) {
         const char *name = *path ? path : ".";
         struct open_how how = {
                 .flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
         };
         long fd = root->no_openat2 ? openat(root->fd, name, (int)how.flags)
                                    : syscall(SYS_openat2, root->fd, name, &how, sizeof how);
@@ -102,9 +102,13 @@ static int mount_of(int fd) {
 }
 
 int cgroup_open_dir(const CgroupRoot *root, const char *path) {
-        CLEANUP(close_fd) int fd = open_below(root, path, O_PATH | O_DIRECTORY);
+        return open_below(root, path, O_PATH | O_DIRECTORY);
+}
 
-        if (fd >= 0 && root->no_openat2 && mount_of(fd) != mount_of(root->fd))
+int cgroup_open_unmounted(const CgroupRoot *root, const char *path) {
+        CLEANUP(close_fd) int fd = cgroup_open_dir(root, path);
+
+        if (fd >= 0 && mount_of(fd) != mount_of(root->fd))
                 return -EXDEV;
         return fd < 0 ? fd : take_fd(&fd);
 }

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 /* The directory that holds a scenario's cgroups, and what can be done below it. Paths are relative to it, ""
- * is the directory itself; nothing here follows a symbolic link, enters a mount or leaves it. All return 0
+ * is the directory itself; nothing here follows a symbolic link or leaves it. All return 0
  * (or what they say) or a negative errno. */
 typedef struct CgroupRoot {
         int fd;
@@ -25,6 +25,9 @@ int cgroup_rmdir(const CgroupRoot *root, const char *path);
 bool cgroup_is_gone(int error);
 /* An O_PATH descriptor: good for clone3 and for looking further below. */
 int cgroup_open_dir(const CgroupRoot *root, const char *path);
+/* The same, but -EXDEV when something is mounted there or on the way: another part of the hierarchy, it may
+ * be. */
+int cgroup_open_unmounted(const CgroupRoot *root, const char *path);
 
 /* Writes `value` to the file in one go; -ETIMEDOUT when that took more than two seconds and could be broken
  * off. The file must be there. */

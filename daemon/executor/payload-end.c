@@ -28,7 +28,8 @@ typedef struct End {
         /* the cgroup at hand: `path`, or one below it that nobody but a payload there can have made */
         const char *cgroup;
         Pids there, still_there;
-        bool sole; /* neither a worker nor another payload can have left anybody in it */
+        bool company; /* another payload lives there */
+        bool sole;    /* neither a worker nor another payload can have left anybody in it */
 
         /* this pass */
         int killed;
@@ -56,7 +57,7 @@ static bool has_company(const End *end) {
 static bool is_sole(const End *end) {
         const Executor *e = end->e;
 
-        if (has_company(end))
+        if (end->company)
                 return false;
         for (size_t i = 0; i < end->there.n; i++) {
                 pid_t pid = end->there.pids[i];
@@ -71,6 +72,8 @@ static Kin is_leftover(const End *end, pid_t pid) {
         const Payload *p = end->payload;
 
         if (p->alone || (end->sole && kin_by_age(p, pid)))
+                return KIN_YES;
+        if (!end->company && kin_by_adoption(end->e, p, pid))
                 return KIN_YES;
         return kin_by_mark(end->e, p, pid);
 }
@@ -157,6 +160,7 @@ static int kill_in(void *context, const char *cgroup) {
         int r = pids_read(&end->there, &end->e->root, cgroup);
 
         end->cgroup = cgroup;
+        end->company = has_company(end);
         end->sole = is_sole(end);
         for (size_t at = 0; r >= 0 && at < end->there.n;)
                 r = kill_some(end, &at);

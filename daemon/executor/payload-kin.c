@@ -11,6 +11,7 @@
 /* Fields of /proc/PID/stat, proc(5), behind the name. */
 enum {
         STAT_STATE = 3,
+        STAT_PARENT = 4,
         STAT_FLAGS = 9,
         STAT_START_TIME = 22,
         STAT_ENV_START = 50,
@@ -95,6 +96,14 @@ Kin kin_by_mark(const Executor *e, const Payload *p, pid_t pid) {
         if (p->group && group == p->group)
                 return KIN_YES;
         return p->cookie && !is_group_of_another(e, p, group) ? kin_by_cookie(pid, p->cookie) : KIN_NO;
+}
+
+bool kin_by_adoption(const Executor *e, const Payload *p, pid_t pid) {
+        char text[1024];
+
+        return !children_contain(e, pid) && read_stat(pid, text) &&
+               stat_field(text, STAT_PARENT) == (uint64_t)getpid() &&
+               !is_group_of_another(e, p, getpgid(pid));
 }
 
 bool kin_by_age(const Payload *p, pid_t pid) {

@@ -54,7 +54,7 @@ static int walk_one(Walk *w) {
         if (monotonic_ns() >= w->deadline)
                 return -ETIMEDOUT;
         executor_beat(w->e);
-        CLEANUP(close_fd) int directory = cgroup_open_dir(&w->e->root, w->path);
+        CLEANUP(close_fd) int directory = cgroup_open_unmounted(&w->e->root, w->path);
         if (directory < 0)
                 return is_passed_by(directory) ? 0 : directory;
         int r = w->before ? w->before(w->context, w->path) : 0;
@@ -69,7 +69,7 @@ static int walk_one(Walk *w) {
 static int walk(Walk *w, const char *path) {
         if (!w->e->root.is_cgroup2 || !ledger_has_cgroup(&w->e->ledger, path))
                 return 0;
-        CLEANUP(close_fd) int directory = cgroup_open_dir(&w->e->root, path);
+        CLEANUP(close_fd) int directory = cgroup_open_unmounted(&w->e->root, path);
         if (directory < 0)
                 return is_passed_by(directory) ? 0 : directory;
         strcpy(w->path, path); /* as in the plan, where it is shorter than PATH_MAX */

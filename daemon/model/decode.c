@@ -344,7 +344,13 @@ static const Field apply_fields[] = {
         { "work_type_override", read_override, 0, 0, 0, NULL, NULL },
         { "stall_monitor", read_stall_monitor, offsetof(ApplyOptions, no_stall_monitor), 0, 0, NULL, NULL },
         { "stall_poll_ms", field_read_number, offsetof(ApplyOptions, stall_poll_ms), 1, STALL_POLL_MS_MAX,
-          "a stall is told after three periods; leave the option out for StallPollMs of the configuration",
+          "a stall is told a window of such periods later; leave the option out for StallPollMs of the "
+          "configuration",
+          NULL },
+        { "stall_window", field_read_number, offsetof(ApplyOptions, stall_window), STALL_WINDOW_MIN,
+          STALL_WINDOW_MAX,
+          "so many samples without progress are a stall; leave the option out for StallWindow of the "
+          "configuration",
           NULL },
         { "stall_fails", read_stall_fails, 0, 0, 0, NULL, NULL },
         { NULL, NULL, 0, 0, 0, NULL, NULL },

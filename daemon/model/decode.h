@@ -29,6 +29,7 @@ typedef struct ApplyOptions {
         /* Of the stall monitor, for the step that this call gives its first workers. */
         bool no_stall_monitor;
         OptionalNumber stall_poll_ms; /* else the configuration's */
+        OptionalNumber stall_window;
         bool has_stall_fails;
         unsigned stall_fails; /* StallClass bits */
 } ApplyOptions;

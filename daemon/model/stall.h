@@ -21,7 +21,7 @@ bool stall_class_parse(const char *name, StallClass *ret);
 
 enum { STALL_EVERY_CLASS = (1 << STALL_CLASS_COUNT) - (1 << (STALL_NONE + 1)) }; /* as bits */
 
-enum { STALL_POLL_MS_MAX = 3600000 };
+enum { STALL_POLL_MS_MAX = 3600000, STALL_WINDOW_MIN = 2, STALL_WINDOW_MAX = 16 };
 
 /* The period that KTSTR_STALL_POLL_MS asks for: a decimal above 0, spaces around it; else (NULL, "", "0",
  * anything that is no number) `fallback`. */

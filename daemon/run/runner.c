@@ -151,6 +151,8 @@ static void start_monitor(Runner *r) {
         const ApplyOptions *options = &r->current->options;
         unsigned period = options->stall_poll_ms.set ? (unsigned)options->stall_poll_ms.value
                                                      : r->config->stall_poll_ms;
+        unsigned window =
+                options->stall_window.set ? (unsigned)options->stall_window.value : r->config->stall_window;
         int k;
 
         if (r->scenario->stalls_decided || !has_step_workers(r->scenario))
@@ -159,7 +161,7 @@ static void start_monitor(Runner *r) {
         if (options->no_stall_monitor)
                 return;
         r->scenario->stall_fails = options->has_stall_fails ? options->stall_fails : STALL_EVERY_CLASS;
-        k = stall_monitor_start(r->monitor, r->current->root, period);
+        k = stall_monitor_start(r->monitor, r->current->root, period, window);
         if (k < 0)
                 sd_journal_print(LOG_WARNING, "the stall monitor of scenario %s cannot be started: %s",
                                  r->scenario->name, g_strerror(-k));

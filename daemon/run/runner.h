@@ -23,7 +23,7 @@ typedef struct RunnerConfig {
         const PayloadSet *payloads; /* may be another with each call */
         UserFinder find_user;
         uint64_t output_limit; /* bytes kept of each stream of a payload */
-        unsigned stall_poll_ms;
+        unsigned stall_poll_ms, stall_window;
 } RunnerConfig;
 
 typedef struct RunnerEvents {

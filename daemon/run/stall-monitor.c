@@ -241,7 +241,7 @@ static int add_sources(StallMonitor *m) {
         return r < 0 ? r : sd_event_source_set_enabled(m->more, SD_EVENT_OFF);
 }
 
-int stall_monitor_start(StallMonitor *m, const char *root, unsigned period_ms) {
+int stall_monitor_start(StallMonitor *m, const char *root, unsigned period_ms, unsigned window) {
         int r;
 
         if (m->active)
@@ -250,7 +250,7 @@ int stall_monitor_start(StallMonitor *m, const char *root, unsigned period_ms) {
         m->root = g_strdup(root);
         m->period_us = (uint64_t)period_ms * 1000;
         m->ticks = 0;
-        m->watch = stall_watch_new(m->root, m->period_us * 1000, on_stalled, m);
+        m->watch = stall_watch_new(m->root, m->period_us * 1000, window, on_stalled, m);
         r = add_sources(m);
         if (r < 0)
                 stall_monitor_stop(m);

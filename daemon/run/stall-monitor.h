@@ -24,8 +24,9 @@ StallMonitor *stall_monitor_new(sd_event *event, const Scenario *scenario, const
 void stall_monitor_free(StallMonitor *m);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StallMonitor, stall_monitor_free)
 
-/* root: the directory of the scenario's root. Nothing happens when it runs already. 0 or a negative errno. */
-int stall_monitor_start(StallMonitor *m, const char *root, unsigned period_ms);
+/* root: the directory of the scenario's root; window: how many samples without progress are a stall. Nothing
+ * happens when it runs already. 0 or a negative errno. */
+int stall_monitor_start(StallMonitor *m, const char *root, unsigned period_ms, unsigned window);
 bool stall_monitor_is_active(const StallMonitor *m);
 unsigned stall_monitor_period_ms(const StallMonitor *m);
 /* Since the start. */

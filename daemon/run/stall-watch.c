@@ -34,6 +34,7 @@ typedef struct WatchedCgroup {
 struct StallWatch {
         const char *root;
         uint64_t interval_ns;
+        unsigned window;
         StallFound found;
         void *userdata;
         unsigned round;       /* counts the ticks */
@@ -51,11 +52,13 @@ static void group_free(void *p) {
         g_free(g);
 }
 
-StallWatch *stall_watch_new(const char *root, uint64_t interval_ns, StallFound found, void *userdata) {
+StallWatch *stall_watch_new(const char *root, uint64_t interval_ns, unsigned window, StallFound found,
+                            void *userdata) {
         StallWatch *w = g_new0(StallWatch, 1);
 
         w->root = root;
         w->interval_ns = interval_ns;
+        w->window = window;
         w->found = found;
         w->userdata = userdata;
         w->groups = g_hash_table_new_full(NULL, NULL, NULL, group_free);
@@ -183,7 +186,7 @@ static void look_at_worker(StallWatch *w, const GroupState *g, uint32_t index, u
         if (!is_at_work(slot))
                 return;
         if (!watched->begun[index])
-                stall_window_init(window, 0);
+                stall_window_init(window, 0, w->window);
         watched->begun[index] = true;
         if (stall_window_moved(window, atomic_load_explicit(&slot->iterations, memory_order_relaxed) +
                                                atomic_load_explicit(&slot->work_units, memory_order_relaxed)))
@@ -210,7 +213,7 @@ static void look_at_payload(StallWatch *w, const PayloadState *p, uint64_t tick_
                 return;
         if (!watched) {
                 watched = g_new0(WatchedPayload, 1);
-                stall_window_init(&watched->window, 0);
+                stall_window_init(&watched->window, 0, w->window);
                 g_hash_table_insert(w->payloads, GUINT_TO_POINTER(p->id), watched);
         }
         watched->round = w->round;

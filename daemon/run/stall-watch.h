@@ -19,8 +19,9 @@ typedef struct StallCursor {
 typedef void (*StallFound)(void *userdata, const StallSubject *who, const StallWindow *window,
                            GHashTable *before, hwloc_const_bitmap_t cpus);
 
-/* root stays the caller's. */
-StallWatch *stall_watch_new(const char *root, uint64_t interval_ns, StallFound found, void *userdata);
+/* root stays the caller's. window: how many samples it has. */
+StallWatch *stall_watch_new(const char *root, uint64_t interval_ns, unsigned window, StallFound found,
+                            void *userdata);
 void stall_watch_free(StallWatch *w);
 
 /* A tick begins: what was found out about cgroups at the last one counts no more. */

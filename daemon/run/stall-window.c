@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-void stall_window_init(StallWindow *w, uint64_t start) {
-        *w = (StallWindow){ .armed = true, .start = start };
+void stall_window_init(StallWindow *w, uint64_t start, unsigned length) {
+        *w = (StallWindow){ .armed = true, .start = start, .length = length };
 }
 
 void stall_window_progress(StallWindow *w) {
@@ -29,7 +29,7 @@ bool stall_window_is(StallWindow *w, uint64_t start) {
 
         if (w->start == start)
                 return true;
-        stall_window_init(w, start);
+        stall_window_init(w, start, w->length);
         w->counter = counter;
         return false;
 }
@@ -43,7 +43,7 @@ static bool equal(const StallSample *a, const StallSample *b) {
 }
 
 static void append(StallWindow *w, StallSample sample) {
-        if (w->n == STALL_WINDOW)
+        if (w->n == w->length)
                 memmove(w->samples, w->samples + 1, --w->n * sizeof *w->samples);
         w->samples[w->n++] = sample;
 }
@@ -52,7 +52,7 @@ static bool is_flat(const StallWindow *w) {
         for (unsigned i = 1; i < w->n; i++)
                 if (!equal(&w->samples[0], &w->samples[i]))
                         return false;
-        return w->n == STALL_WINDOW;
+        return w->n == w->length;
 }
 
 bool stall_window_push(StallWindow *w, StallSample sample, uint64_t interval_ns) {

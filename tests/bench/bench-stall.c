@@ -125,7 +125,7 @@ static void make_crowd(const Bench *b, Crowd *c, Mode mode, unsigned n) {
         c->n = n;
         c->now_ns = 1000 * INTERVAL;
         c->scenario = scenario_new("default");
-        c->watch = stall_watch_new(b->root, INTERVAL, on_found, NULL);
+        c->watch = stall_watch_new(b->root, INTERVAL, 4, on_found, NULL);
         for (unsigned first = 0; first < n; first += PER_CGROUP) {
                 g_autofree char *cgroup = g_strdup_printf("cg%u", first / PER_CGROUP);
                 const GroupState *g = crowd_add_group(c->scenario, cgroup, PER_CGROUP);
@@ -176,8 +176,8 @@ static bool refuse(G_GNUC_UNUSED void *userdata, G_GNUC_UNUSED const WireInspect
 
 /* Most of what the daemon does with it. */
 static void take(G_GNUC_UNUSED void *userdata, const StallReport *report) {
-        g_autofree char *line = stall_report_line(report), *text = stall_report_text(report);
-
+        g_free(stall_report_line(report));
+        g_free(stall_report_text(report));
         json_object_unref(stall_report_to_json(report));
 }
 
@@ -204,7 +204,7 @@ static void measure_turns(const Bench *b, Crowd *c) {
 
         assert_return_code(sd_event_new(&event), 0);
         g_autoptr(StallMonitor) m = stall_monitor_new(event, c->scenario, &events, NULL);
-        assert_int_equal(stall_monitor_start(m, b->root, PERIOD_MS), 0);
+        assert_int_equal(stall_monitor_start(m, b->root, PERIOD_MS, 4), 0);
         for (uint64_t done = 0; done < TURN_TICKS;) {
                 if (stall_monitor_ticks(m) != done)
                         move(c);

@@ -90,6 +90,30 @@ static void test_leftovers_go_with_the_wait(G_GNUC_UNUSED void **state) {
         assert_int_equal(number_at(e.record, "exit_code"), 0);
 }
 
+/* It has cleared its environment and left the process group, beside workers: nobody but this payload can have
+ * started what the executor inherits. */
+static void test_leftovers_without_a_mark(G_GNUC_UNUSED void **state) {
+        Fixture *f = fixture_start(NULL);
+        g_auto(PayloadEnd) e = { 0 };
+        g_autofree char *text = NULL;
+        pid_t orphan;
+
+        add(f, "{'name': 'a', 'works': [{" LIGHT ", 'workers': 2}]}");
+        assert_non_null(run_payload(f,
+                                    "{'name': 'x', 'exec': 'env', 'args': ['-i', 'setsid', 'sh', '-c', "
+                                    "'sleep 1000 & echo $!']}",
+                                    "'cgroup': 'a'"));
+        {
+                g_auto(PayloadView) v = view_payload(f, "['x', {}]");
+                text = await_text(&v, OUT, "\n");
+        }
+        orphan = (pid_t)atoi(text);
+        assert_false(process_gone(orphan));
+        e = wait_payload(f, "['x', {}]");
+        assert_true(process_gone(orphan));
+        assert_int_equal(number_at(end_step(f).summary, "completed"), 2);
+}
+
 /* Another payload in the same cgroup, and what that has left behind, are not touched. */
 static void test_neighbours_are_let_alone(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(NULL);
@@ -259,6 +283,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_all_of_it_is_ended, payloads_teardown),
                 cmocka_unit_test_teardown(test_leftovers_go_with_the_wait, payloads_teardown),
+                cmocka_unit_test_teardown(test_leftovers_without_a_mark, payloads_teardown),
                 cmocka_unit_test_teardown(test_neighbours_are_let_alone, payloads_teardown),
                 cmocka_unit_test_teardown(test_a_stranger_is_let_alone, payloads_teardown),
                 cmocka_unit_test_teardown(test_leftovers_in_the_group_of_the_executor, payloads_teardown),

@@ -10,6 +10,8 @@
 #include "run/proc-sched.h"
 #include "run/stall-report.h"
 
+enum { STALL_WINDOW = 4 }; /* as it is by default */
+
 #define INTERVAL UINT64_C(500000000)
 
 typedef struct Watch {
@@ -20,7 +22,7 @@ typedef struct Watch {
 static Watch watch_new(void) {
         Watch w = { .switches = 42, .runtime_ns = 1000 };
 
-        stall_window_init(&w.window, 1);
+        stall_window_init(&w.window, 1, STALL_WINDOW);
         return w;
 }
 

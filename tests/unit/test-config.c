@@ -77,6 +77,7 @@ static void defaults(void **state) {
         assert_int_equal(c->stop_timeout_sec, 5);
         assert_int_equal(c->settle_timeout_sec, 1);
         assert_int_equal(c->stall_poll_ms, 500);
+        assert_int_equal(c->stall_window, 4);
         assert_int_equal(c->max_cgroups, 1000);
         assert_int_equal(c->max_workers, 10000);
         assert_int_equal(c->max_payloads, 1000);

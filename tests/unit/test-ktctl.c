@@ -23,7 +23,8 @@ static const Verb verbs[] = {
         { "add-cgroup", "NAME", "add", 1, 1,
           OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_BACKDROP) | OPTION_BIT(OPTION_WORKERS_PER_CGROUP) |
                   OPTION_BIT(OPTION_WORK_TYPE_OVERRIDE) | OPTION_BIT(OPTION_STALL_MONITOR) |
-                  OPTION_BIT(OPTION_STALL_POLL_MS) | OPTION_BIT(OPTION_STALL_FAILS),
+                  OPTION_BIT(OPTION_STALL_POLL_MS) | OPTION_BIT(OPTION_STALL_WINDOW) |
+                  OPTION_BIT(OPTION_STALL_FAILS),
           VERB_DEFINITION | VERB_COMMAND, run_nothing },
         { "monitor", "", "watch", 0, 0, OPTION_BIT(OPTION_SIGNALS), 0, run_nothing },
         { "end-step", "", "end", 0, 0, OPTION_BIT(OPTION_REPORT), 0, run_nothing },

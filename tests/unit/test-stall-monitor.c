@@ -155,7 +155,7 @@ static GroupState *group_of(Rig *r, const char *cgroup, pid_t pid, unsigned n_wo
 }
 
 static void start(Rig *r, unsigned period_ms) {
-        assert_int_equal(stall_monitor_start(r->monitor, r->root, period_ms), 0);
+        assert_int_equal(stall_monitor_start(r->monitor, r->root, period_ms, 4), 0);
 }
 
 /* ---- waiting ---- */

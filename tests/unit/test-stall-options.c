@@ -25,6 +25,8 @@ static void options(void **state G_GNUC_UNUSED) {
                 { "{'stall_monitor':false}", { .no_stall_monitor = true } },
                 { "{'stall_poll_ms':1}", { .stall_poll_ms = { true, 1 } } },
                 { "{'stall_poll_ms':3600000}", { .stall_poll_ms = { true, 3600000 } } },
+                { "{'stall_window':2}", { .stall_window = { true, 2 } } },
+                { "{'stall_window':16}", { .stall_window = { true, 16 } } },
                 { "{'stall_fails':[]}", { .has_stall_fails = true } },
                 { "{'stall_fails':['blocked']}", { .has_stall_fails = true, .stall_fails = BLOCKED } },
                 { "{'stall_fails':['starved','throttled','starved']}",
@@ -45,6 +47,8 @@ static void options(void **state G_GNUC_UNUSED) {
                 assert_int_equal(got.no_stall_monitor, want->no_stall_monitor);
                 assert_int_equal(got.stall_poll_ms.set, want->stall_poll_ms.set);
                 assert_int_equal(got.stall_poll_ms.value, want->stall_poll_ms.value);
+                assert_int_equal(got.stall_window.set, want->stall_window.set);
+                assert_int_equal(got.stall_window.value, want->stall_window.value);
                 assert_int_equal(got.has_stall_fails, want->has_stall_fails);
                 assert_int_equal(got.stall_fails, want->stall_fails);
         }
@@ -59,13 +63,15 @@ static void wrong_options(void **state G_GNUC_UNUSED) {
                   "" },
                 { "{'stall_monitr':false}",
                   "options: unknown key 'stall_monitr'; did you mean 'stall_monitor'?",
-                  "stall_monitor, stall_poll_ms, stall_fails" },
+                  "stall_monitor, stall_poll_ms, stall_window, stall_fails" },
                 { "{'stall_poll':5}", "options: unknown key 'stall_poll'; did you mean 'stall_poll_ms'?",
                   "" },
                 { "{'stall_poll_ms':0}", "options.stall_poll_ms: 0 is out of range 1..3600000; ",
                   "StallPollMs" },
                 { "{'stall_poll_ms':3600001}", "options.stall_poll_ms: 3600001 is out of range 1..3600000; ",
                   "" },
+                { "{'stall_window':1}", "options.stall_window: 1 is out of range 2..16; ", "StallWindow" },
+                { "{'stall_window':17}", "options.stall_window: 17 is out of range 2..16; ", "" },
                 { "{'stall_poll_ms':-1}", "options.stall_poll_ms: -1 is out of range 1..", "" },
                 { "{'stall_poll_ms':'500ms'}",
                   "options.stall_poll_ms: expected an integer, got text: \"500ms\"", "" },

@@ -80,7 +80,7 @@ static int set_up(void **state) {
 
         r->root = crowd_tree_new();
         r->scenario = scenario_new("default");
-        r->watch = stall_watch_new(r->root, INTERVAL, on_found, r);
+        r->watch = stall_watch_new(r->root, INTERVAL, 4, on_found, r);
         r->now_ns = 1000 * INTERVAL;
         r->found = g_ptr_array_new_with_free_func(found_free);
         r->children = g_ptr_array_new();
@@ -382,7 +382,7 @@ static void frozen_by_the_kernel(void **state) {
         g_autofree char *id = g_strdup_printf("%d", pid);
 
         stall_watch_free(r->watch);
-        r->watch = stall_watch_new(root, INTERVAL, on_found, r);
+        r->watch = stall_watch_new(root, INTERVAL, 4, on_found, r);
         group_of(r, "", pid);
         write_knob(root, "cgroup.procs", id);
         write_knob(root, "cgroup.freeze", "1");

@@ -11,12 +11,14 @@
 
 #include "run/proc-sched.h"
 
+enum { STALL_WINDOW = 4 }; /* as it is by default */
+
 enum { MS = 1000000, INTERVAL = 500 * MS };
 
 static StallWindow new_window(void) {
         StallWindow w;
 
-        stall_window_init(&w, 77);
+        stall_window_init(&w, 77, STALL_WINDOW);
         return w;
 }
 
@@ -209,8 +211,28 @@ static void of_live_tasks(G_GNUC_UNUSED void **state) {
         assert_int_equal(proc_sched_read(getpid(), getppid(), &s), -ENOENT); /* no thread of this one */
 }
 
+/* As many samples as were asked for, no more and no less. */
+static void lengths(G_GNUC_UNUSED void **state) {
+        for (unsigned length = STALL_WINDOW_MIN; length <= STALL_WINDOW_MAX; length++) {
+                StallWindow w;
+                unsigned pushes = 0, extra = 0;
+                stall_window_init(&w, 1, length);
+                for (bool fired = false; !fired; pushes++)
+                        fired = stall_window_push(&w, (StallSample){ 5, 6, (pushes + 1) * 1000 }, 1000);
+                assert_int_equal(pushes, length);
+                assert_int_equal(stall_window_span(&w), (length - 1) * 1000);
+                for (unsigned i = 0; i < 40; i++)
+                        extra += stall_window_push(&w, (StallSample){ 5, 6, (pushes + i + 1) * 1000 }, 1000);
+                assert_int_equal(extra, 0);
+                assert_int_equal(w.n, length);
+                assert_false(stall_window_is(&w, 2)); /* another task, the same window */
+                assert_int_equal(w.length, length);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(lengths),
                 cmocka_unit_test(earliest_after_three_intervals),
                 cmocka_unit_test(progress_slides_out_of_the_window),
                 cmocka_unit_test(a_counter_that_moves_needs_no_samples),
