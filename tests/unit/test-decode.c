@@ -490,7 +490,8 @@ static void wrong_options(void **state G_GNUC_UNUSED) {
                 { "{'dry_run':1}", "options.dry_run: expected a boolean, got an integer: 1", "" },
                 { "{'dry-run':true}",
                   "options: unknown key 'dry-run'; did you mean 'dry_run'? Known keys: target, dry_run, "
-                  "workers_per_cgroup, work_type_override, stall_monitor, stall_poll_ms, stall_fails",
+                  "workers_per_cgroup, work_type_override, stall_monitor, stall_poll_ms, stall_window, "
+                  "stall_fails",
                   "" },
                 { "{'workers_per_cgroup':0}", "options.workers_per_cgroup: 0 is out of range 1..2147483647; ",
                   "pass vacuously" },
