@@ -236,7 +236,8 @@ static const Phase set_up = { "set-up", prepare_nothing, "ApplySetup", "[[" LARG
 static void prepare_stranger(Run *r) {
         g_autofree char *path = below(r->f, "z");
 
-        assert_int_equal(g_mkdir(path, 0755), 0);
+        if (g_mkdir(path, 0755) < 0)
+                fail_msg("%s: %s: %s", r->point, path, g_strerror(errno));
 }
 
 /* Of what could not be removed the books tell, or, of a parent that was made on the way, at least the answer.
