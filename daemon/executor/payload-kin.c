@@ -5,53 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proc.h"
+#include "task-stat.h"
 #include "util.h"
-
-/* Fields of /proc/PID/stat, proc(5), behind the name. */
-enum {
-        STAT_STATE = 3,
-        STAT_PARENT = 4,
-        STAT_FLAGS = 9,
-        STAT_START_TIME = 22,
-        STAT_ENV_START = 50,
-        STAT_ENV_END = 51,
-};
 
 enum { FLAG_EXITING = 0x4, FLAG_KERNEL_THREAD = 0x200000 /* include/linux/sched.h */ };
 
-static bool read_stat(pid_t pid, char ret[1024]) {
-        char path[32];
-
-        snprintf(path, sizeof path, "/proc/%d/stat", pid);
-        return proc_read(path, ret, 1024) > 0;
-}
-
-static uint64_t stat_field(const char *text, int wanted) {
-        const char *field = strrchr(text, ')'); /* the name before it may hold anything */
-        unsigned long long value;
-
-        for (int n = STAT_STATE - 1; field && n < wanted; n++)
-                field = strchr(field + 1, ' ');
-        return field && sscanf(field, "%llu", &value) == 1 ? value : 0;
-}
-
 uint64_t kin_start_time(pid_t pid) {
-        char text[1024];
+        char text[TASK_STAT_TEXT];
 
-        return read_stat(pid, text) ? stat_field(text, STAT_START_TIME) : 0;
+        return task_stat_text(pid, 0, text) == 0 ? task_stat_field(text, TASK_STAT_START_TIME) : 0;
 }
 
 /* A process has no environment between the moment in exec when its memory is exchanged and the one when the
  * new environment has been laid out (env_end in environ_read(), fs/proc/base.c). Who has none because it was
  * started without one, or is on its way out, will not get one. */
 static bool may_get_environment(pid_t pid) {
-        char text[1024];
+        char text[TASK_STAT_TEXT];
 
-        if (!read_stat(pid, text) || stat_field(text, STAT_FLAGS) & (FLAG_EXITING | FLAG_KERNEL_THREAD))
+        if (task_stat_text(pid, 0, text) < 0 ||
+            task_stat_field(text, TASK_STAT_FLAGS) & (FLAG_EXITING | FLAG_KERNEL_THREAD))
                 return false;
-        uint64_t end = stat_field(text, STAT_ENV_END);
-        return end == 0 || end != stat_field(text, STAT_ENV_START);
+        uint64_t end = task_stat_field(text, TASK_STAT_ENV_END);
+        return end == 0 || end != task_stat_field(text, TASK_STAT_ENV_START);
 }
 
 /* As a stream: an environment may be larger than any buffer here. */
@@ -99,10 +74,10 @@ Kin kin_by_mark(const Executor *e, const Payload *p, pid_t pid) {
 }
 
 bool kin_by_adoption(const Executor *e, const Payload *p, pid_t pid) {
-        char text[1024];
+        char text[TASK_STAT_TEXT];
 
-        return !children_contain(e, pid) && read_stat(pid, text) &&
-               stat_field(text, STAT_PARENT) == (uint64_t)getpid() &&
+        return !children_contain(e, pid) && task_stat_text(pid, 0, text) == 0 &&
+               task_stat_field(text, TASK_STAT_PARENT) == (uint64_t)getpid() &&
                !is_group_of_another(e, p, getpgid(pid));
 }
 

@@ -159,17 +159,6 @@ GroupState *scenario_find_group(const Scenario *s, uint32_t id) {
         return NULL;
 }
 
-bool scenario_has_below(const Scenario *s, const char *name) {
-        size_t n = strlen(name);
-
-        for (guint i = 0; i < s->cgroups->len; i++) {
-                CgroupState *c = s->cgroups->pdata[i];
-                if (strncmp(c->name, name, n) == 0 && c->name[n] == '/')
-                        return true;
-        }
-        return false;
-}
-
 unsigned group_live_workers(const GroupState *g) {
         return g->n_workers - g->exited;
 }

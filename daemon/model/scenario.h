@@ -165,8 +165,6 @@ unsigned scenario_live_payloads(const Scenario *s);
 bool scenario_is_empty(const Scenario *s);
 CgroupState *scenario_find_cgroup(const Scenario *s, const char *name);
 GroupState *scenario_find_group(const Scenario *s, uint32_t id);
-/* True when a cgroup of the scenario lies below `name`. */
-bool scenario_has_below(const Scenario *s, const char *name);
 /* Workers that have not exited. */
 unsigned scenario_live_workers(const Scenario *s);
 unsigned scenario_count_workers(const Scenario *s);

@@ -2,12 +2,11 @@
 #include "proc-sched.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../model/quantity.h"
+#include "../worker/proc.h"
 
 enum { VALUE_ROOM = 32, NS_DIGITS = 6 };
 
@@ -90,14 +89,8 @@ int proc_sched_read(int pid, int tid, StallSample *ret) {
         char path[64], text[8192]; /* some 60 lines of 60 bytes; what is looked for is in the first half */
 
         g_snprintf(path, sizeof(path), "/proc/%d/task/%d/sched", pid, tid);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        ssize_t n = read(fd, text, sizeof(text) - 1);
-        int error = errno;
-        close(fd);
+        ssize_t n = proc_read(path, text, sizeof(text));
         if (n < 0)
-                return -error;
-        text[n] = '\0';
+                return (int)n;
         return proc_sched_parse(text, ret) ? 0 : -EBADMSG;
 }

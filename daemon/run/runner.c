@@ -3,16 +3,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <systemd/sd-journal.h>
 
 #include "../common/cleanup.h"
 #include "../common/error.h"
 #include "books.h"
-#include "explain.h"
-#include "placement-log.h"
-#include "report-payload.h"
 #include "report.h"
 #include "stall-journal.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../worker/task-stat.h"
 #include "proc-sched.h"
 
 /* ---- what is cheap ---- */
@@ -18,19 +19,13 @@ static bool read_cgroup_use(const char *root, const char *cgroup, uint64_t *ret)
         return g_file_get_contents(path, &text, NULL, NULL) && sscanf(text, "usage_usec %" SCNu64, ret) == 1;
 }
 
-/* utime to cstime, fields 14 to 17 of proc(5): of all its threads, and of the children it has waited for. */
 static bool read_process_use(int pid, uint64_t *ret) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid), *text = NULL;
-        uint64_t part[4];
-        const char *end;
+        char text[TASK_STAT_TEXT];
 
-        if (!g_file_get_contents(path, &text, NULL, NULL) || !(end = strrchr(text, ')')) ||
-            sscanf(end + 1,
-                   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64 " %" SCNu64
-                   " %" SCNu64,
-                   &part[0], &part[1], &part[2], &part[3]) != 4)
+        if (task_stat_text(pid, 0, text) < 0)
                 return false;
-        *ret = part[0] + part[1] + part[2] + part[3];
+        *ret = task_stat_field(text, TASK_STAT_UTIME) + task_stat_field(text, TASK_STAT_STIME) +
+               task_stat_field(text, TASK_STAT_CUTIME) + task_stat_field(text, TASK_STAT_CSTIME);
         return true;
 }
 

@@ -2,26 +2,7 @@
 #include "proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
-
-ssize_t proc_read(const char *path, char *buffer, size_t size) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-
-        size_t used = 0;
-        ssize_t n = 0;
-        while (used < size - 1 && (n = read(fd, buffer + used, size - 1 - used)) > 0)
-                used += (size_t)n;
-        int error = errno;
-        close(fd);
-        if (n < 0)
-                return -error;
-        buffer[used] = '\0';
-        return (ssize_t)used;
-}
 
 bool proc_own_cgroup(char *ret, size_t size) {
         /* A path of up to PATH_MAX, behind one line for each cgroup v1 hierarchy on a hybrid host. */

@@ -2,12 +2,11 @@
 #include "task-stat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
+
+#include "proc.h"
 
 /* Numbers as in proc(5): from state (3) on, the fields that are looked at and those between. */
 #define SKIP_15 "%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s"
@@ -41,21 +40,31 @@ bool task_stat_parse(const char *text, TaskStat *ret) {
         return true;
 }
 
-int task_stat_read(int pid, int tid, TaskStat *ret) {
-        char path[64], text[1024]; /* 52 fields of at most 20 digits, though most are small, and a name */
+int task_stat_text(int pid, int tid, char ret[TASK_STAT_TEXT]) {
+        char path[64];
 
         if (tid)
                 snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
         else
                 snprintf(path, sizeof path, "/proc/%d/stat", pid);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        ssize_t n = read(fd, text, sizeof text - 1);
-        int error = errno;
-        close(fd);
-        if (n < 0)
-                return -error;
-        text[n] = '\0';
+        ssize_t n = proc_read(path, ret, TASK_STAT_TEXT);
+        return n < 0 ? (int)n : 0;
+}
+
+uint64_t task_stat_field(const char *text, TaskStatField field) {
+        const char *at = strrchr(text, ')'); /* the name before it may hold anything */
+        uint64_t value;
+
+        for (int n = TASK_STAT_STATE - 1; at && n < (int)field; n++)
+                at = strchr(at + 1, ' ');
+        return at && sscanf(at, "%" SCNu64, &value) == 1 ? value : 0;
+}
+
+int task_stat_read(int pid, int tid, TaskStat *ret) {
+        char text[TASK_STAT_TEXT];
+        int r = task_stat_text(pid, tid, text);
+
+        if (r < 0)
+                return r;
         return task_stat_parse(text, ret) ? 0 : -EBADMSG;
 }

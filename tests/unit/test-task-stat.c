@@ -90,11 +90,33 @@ static void test_this_task(void **state) {
         assert_int_equal(task_stat_read(getpid(), getppid(), &whole), -ENOENT);
 }
 
+static void test_fields(void **state) {
+        static const char *const texts[] = { "12 (cat)" REST, "12 (a) S 1 2 3 (b)" REST };
+        char own[TASK_STAT_TEXT];
+        (void)state;
+
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+                assert_int_equal(task_stat_field(texts[i], TASK_STAT_PARENT), 4);
+                assert_int_equal(task_stat_field(texts[i], TASK_STAT_FLAGS), 9);
+                assert_int_equal(task_stat_field(texts[i], TASK_STAT_UTIME), 14);
+                assert_int_equal(task_stat_field(texts[i], TASK_STAT_CSTIME), 17);
+                assert_int_equal(task_stat_field(texts[i], TASK_STAT_START_TIME), 4242);
+                assert_int_equal(task_stat_field(texts[i], TASK_STAT_ENV_END), 51);
+        }
+        assert_int_equal(task_stat_field("12 (cat", TASK_STAT_PARENT), 0);
+        assert_int_equal(task_stat_field("12 (cat) R", TASK_STAT_PARENT), 0);
+        assert_int_equal(task_stat_field("12 (cat) R 7 8\n", TASK_STAT_ENV_END), 0);
+        assert_int_equal(task_stat_text(getpid(), 0, own), 0);
+        assert_int_equal(task_stat_field(own, TASK_STAT_PARENT), getppid());
+        assert_int_equal(task_stat_text(0, 0, own), -ENOENT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_what_is_none),
                 cmocka_unit_test(test_this_task),
+                cmocka_unit_test(test_fields),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
