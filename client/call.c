@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "call.h"
 
-#include "bus-json.h"
-#include "names.h"
+#include "dbus/bus-json.h"
+#include "dbus/names.h"
 
 #include <errno.h>
 #include <inttypes.h>

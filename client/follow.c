@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "follow.h"
 
-#include "names.h"
+#include "dbus/names.h"
 #include "stream.h"
 
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "verbs.h"
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "call.h"
 #include "colour.h"
-#include "names.h"
+#include "dbus/names.h"
 #include "signal-line.h"
 
 #include <errno.h>

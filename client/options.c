@@ -2,7 +2,7 @@
 #include "options.h"
 
 #include "common/suggest.h"
-#include "names.h"
+#include "dbus/names.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "json-write.h"
+#include "dbus/json-write.h"
 #include "signal-line.h"
 
 #include "cells.h"

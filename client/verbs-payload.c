@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "verbs.h"
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "call.h"
 #include "cells.h"
 #include "document.h"

@@ -3,11 +3,11 @@
 
 #include "build-config.h"
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "call.h"
 #include "document.h"
 #include "members.h"
-#include "names.h"
+#include "dbus/names.h"
 #include "payload.h"
 #include "print.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include "vocabulary.h"
+#include "dbus/vocabulary.h"
 
 #include <json-glib/json-glib.h>
 #include <stdbool.h>

@@ -12,7 +12,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "config.h"
-#include "names.h"
+#include "dbus/names.h"
 #include "build-config.h"
 
 typedef struct Options {
@@ -190,11 +190,11 @@ static const char *loop_failure(int r) {
 static Service *make_service(const Options *o, sd_event *event, sd_bus *bus, const Config *config,
                              GError **error) {
         const char *directory = o->cgroup_root ?: config->cgroup_root;
-        g_autoptr(CgroupRoot) root = NULL;
+        g_autoptr(Launcher) root = NULL;
         Topology *topology;
 
-        root = directory ? cgroup_root_new_directory(event, directory, o->executor, error)
-                         : cgroup_root_new_systemd(bus, o->executor, error);
+        root = directory ? launcher_new_directory(event, directory, o->executor, error)
+                         : launcher_new_systemd(bus, o->executor, error);
         if (!root)
                 return NULL;
         topology = topology_new_live(error);

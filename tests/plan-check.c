@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "plan.h"
+#include "executor/plan.h"
 
 static int sealed(const void *bytes, size_t size) {
         int fd = memfd_create("plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#include "../common/error.h"
-#include "../topology/spec-text.h"
-#include "bus-json.h"
+#include "common/error.h"
+#include "topology/spec-text.h"
+#include "dbus/bus-json.h"
 
 JsonNode *bus_argument_read(sd_bus_message *call, const char *name, GError **error) {
         g_autofree char *path = NULL, *shown = NULL;

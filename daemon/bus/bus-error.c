@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "../common/error.h"
-#include "names.h"
+#include "common/error.h"
+#include "dbus/names.h"
 
 /* Name and errno of each KtError, in its order. */
 #define ERRORS(X)                                                                                            \

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "service.h"
 
-#include "../common/cleanup.h"
-#include "../model/controllers.h"
-#include "../run/report-payload.h"
-#include "../run/report.h"
-#include "bus-json.h"
-#include "json-write.h"
+#include "common/cleanup.h"
+#include "model/controllers.h"
+#include "report/report-payload.h"
+#include "report/report.h"
+#include "dbus/bus-json.h"
+#include "dbus/json-write.h"
 #include "build-config.h"
-#include "names.h"
+#include "dbus/names.h"
 
 static int get_topology(sd_bus_message *call, void *userdata, G_GNUC_UNUSED sd_bus_error *ret_error) {
         Service *s = userdata;
@@ -71,7 +71,7 @@ static int get_cgroup_root(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *
 static int get_controllers(G_GNUC_UNUSED sd_bus *bus, G_GNUC_UNUSED const char *path,
                            G_GNUC_UNUSED const char *interface, G_GNUC_UNUSED const char *property,
                            sd_bus_message *reply, void *userdata, G_GNUC_UNUSED sd_bus_error *error) {
-        unsigned set = cgroup_root_controllers(((Service *)userdata)->root);
+        unsigned set = launcher_controllers(((Service *)userdata)->root);
         int r = sd_bus_message_open_container(reply, 'a', "s");
 
         for (unsigned i = 0; r >= 0 && i < CONTROLLER_COUNT; i++)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "bus-payload.h"
 
-#include "../common/cleanup.h"
-#include "../common/error.h"
-#include "../common/memfd.h"
-#include "../model/decode-payload.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/memfd.h"
+#include "model/decode-payload.h"
 #include "bus-argument.h"
 #include "bus-error.h"
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "bus-scenario.h"
 
 /* ---- arguments ---- */

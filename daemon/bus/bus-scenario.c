@@ -4,17 +4,17 @@
 #include <errno.h>
 #include <systemd/sd-journal.h>
 
-#include "../common/cleanup.h"
-#include "../common/error.h"
-#include "../common/memfd.h"
-#include "../model/json-text.h"
-#include "../run/report.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/memfd.h"
+#include "model/json-text.h"
+#include "report/report.h"
 #include "bus-argument.h"
 #include "bus-error.h"
-#include "bus-json.h"
-#include "json-write.h"
+#include "dbus/bus-json.h"
+#include "dbus/json-write.h"
 #include "bus-payload.h"
-#include "names.h"
+#include "dbus/names.h"
 
 bool bus_read_apply_options(sd_bus_message *call, ApplyOptions *ret, GError **error) {
         g_autoptr(JsonNode) node = bus_argument_read(call, "options", error);

@@ -5,11 +5,11 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
-#include "../common/error.h"
-#include "../model/stall.h"
-#include "../payload-files.h"
-#include "../user.h"
-#include "names.h"
+#include "common/error.h"
+#include "model/stall.h"
+#include "payload/payload-files.h"
+#include "payload/user.h"
+#include "dbus/names.h"
 
 static bool all(const Service *s, bool (*holds)(const ScenarioObject *)) {
         for (guint i = 0; i < s->scenarios->len; i++)
@@ -117,8 +117,7 @@ void service_load_payloads(Service *s) {
         }
 }
 
-Service *service_new(sd_bus *bus, const Config *config, CgroupRoot *root, Topology *topology,
-                     GError **error) {
+Service *service_new(sd_bus *bus, const Config *config, Launcher *root, Topology *topology, GError **error) {
         g_autoptr(Service) s = g_new0(Service, 1);
         ScenarioObject *scenario;
         int r;
@@ -155,7 +154,7 @@ void service_free(Service *s) {
         sd_event_source_disable_unref(s->idle_timer);
         g_ptr_array_unref(s->scenarios);
         sd_bus_slot_unref(s->manager_slot);
-        cgroup_root_free(s->root);
+        launcher_free(s->root);
         topology_free(s->topology);
         payload_set_free(s->payloads);
         sd_bus_unref(s->bus);

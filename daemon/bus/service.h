@@ -3,8 +3,8 @@
 
 #include <systemd/sd-bus.h>
 
-#include "../config.h"
-#include "../run/runner.h"
+#include "config.h"
+#include "run/runner.h"
 
 /* The daemon as the bus sees it: the manager object and the scenarios. One for the process; owns everything
  * that outlives a call. */
@@ -15,7 +15,7 @@ struct Service {
         sd_event *event;
         sd_bus *bus;
         const Config *config;
-        CgroupRoot *root;
+        Launcher *root;
         Topology *topology;
         PayloadSet *payloads;
         RunnerConfig runner_config;
@@ -30,7 +30,7 @@ struct Service {
 };
 
 /* Takes root and topology; bus and config stay the caller's. */
-Service *service_new(sd_bus *bus, const Config *config, CgroupRoot *root, Topology *topology, GError **error);
+Service *service_new(sd_bus *bus, const Config *config, Launcher *root, Topology *topology, GError **error);
 void service_free(Service *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Service, service_free)
 

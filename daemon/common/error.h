@@ -3,9 +3,10 @@
 
 #include <glib.h>
 
-/* What can go wrong, as a caller sees it. Each value is one D-Bus error name (dbus/error-names.h holds the
- * table) and one errno. Everything below the bus reports failures as a GError of this domain whose message is
- * complete: it names the place in the definition, the cgroup, the knob, the value, the rule and the remedy.
+/* What can go wrong, as a caller sees it. Each value is one D-Bus error name (daemon/bus/bus-error.c holds
+ * the table) and one errno. Everything below the bus reports failures as a GError of this domain whose
+ * message is complete: it names the place in the definition, the cgroup, the knob, the value, the rule and
+ * the remedy.
  */
 typedef enum {
         KT_ERROR_INVALID_DEFINITION,

@@ -86,7 +86,7 @@ static int evacuate_once(Executor *e, const char *path, FILE *procs, char moved[
         char line[32];
         int n = 0;
 
-        while (fgets(line, sizeof line, procs)) {
+        while (fgets(line, sizeof(line), procs)) {
                 pid_t pid = (pid_t)atoi(line);
                 char who[WIRE_TEXT] = "";
 
@@ -113,7 +113,7 @@ static void note_evacuated(Executor *e, uint32_t action, const char *moved) {
         WireNote note = { .kind = WIRE_NOTE, .serial = e->serial, .failure.action = action };
 
         describe_append(note.failure.detail, "moved to %s: %s", e->home, moved);
-        executor_send(e, &note, sizeof note, -1);
+        executor_send(e, &note, sizeof(note), -1);
 }
 
 static int do_evacuate(Executor *e, const Plan *plan, const WireAction *a, WireFailure *failure) {
@@ -165,7 +165,7 @@ static char *disabling_text(const char *enabling, const char *already) {
 static bool would_turn_threaded(const CgroupRoot *root, const char *path) {
         char type[32];
 
-        return root->is_cgroup2 && knob_read(root, path, "cgroup.type", type, sizeof type) >= 0 &&
+        return root->is_cgroup2 && knob_read(root, path, "cgroup.type", type, sizeof(type)) >= 0 &&
                cgroup_has_processes(root, path);
 }
 
@@ -174,7 +174,7 @@ static int do_enable(Executor *e, const Plan *plan, const WireAction *a, WireFai
         char already[256];
         CLEANUP(ledger_discard_pointer) LedgerEntry *entry = ledger_prepare(LEDGER_CONTROLLERS, path);
 
-        ssize_t r = knob_read(&e->root, path, "cgroup.subtree_control", already, sizeof already);
+        ssize_t r = knob_read(&e->root, path, "cgroup.subtree_control", already, sizeof(already));
         if (r >= 0 && entry)
                 entry->text = disabling_text(value, already);
         if (!entry || (r >= 0 && !entry->text))
@@ -201,7 +201,7 @@ static int do_write(Executor *e, const Plan *plan, const WireAction *a, WireFail
         if (r < 0) {
                 char cgroup[PATH_MAX];
                 size_t length = parent_length(path);
-                snprintf(cgroup, sizeof cgroup, "%.*s", (int)length, path);
+                snprintf(cgroup, sizeof(cgroup), "%.*s", (int)length, path);
                 describe_cgroup(failure->detail, &e->root, cgroup, path + length + (length != 0), -r);
         }
         return r;

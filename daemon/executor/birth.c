@@ -20,7 +20,7 @@ pid_t birth_clone(int cgroup_fd) {
                 .exit_signal = SIGCHLD,
                 .cgroup = (uint64_t)cgroup_fd,
         };
-        long pid = syscall(SYS_clone3, &args, sizeof args);
+        long pid = syscall(SYS_clone3, &args, sizeof(args));
         return pid < 0 ? -errno : (pid_t)pid;
 }
 
@@ -71,6 +71,6 @@ int birth_place(Birth *b, pid_t pid) {
 
         if (!b->move || b->procs_fd < 0)
                 return 0;
-        snprintf(text, sizeof text, "%d", pid);
+        snprintf(text, sizeof(text), "%d", pid);
         return write(b->procs_fd, text, strlen(text)) < 0 ? -errno : 0;
 }

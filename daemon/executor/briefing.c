@@ -59,7 +59,7 @@ static WorkerSetup setup_of(const Briefing *b) {
                 .uid = spec->uid,
                 .gid = spec->gid,
         };
-        memcpy(setup.comm, spec->comm, sizeof setup.comm);
+        memcpy(setup.comm, spec->comm, sizeof(setup.comm));
         return setup;
 }
 

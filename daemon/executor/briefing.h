@@ -2,7 +2,7 @@
 #pragma once
 
 #include "executor.h"
-#include "worker.h"
+#include "worker/worker.h"
 
 /* From the specs of one SPAWN to what its workers share and what each of them is told. */
 

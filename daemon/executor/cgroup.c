@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <sys/vfs.h>
 
-#include "proc.h"
+#include "wire/proc.h"
 #include "util.h"
 
 enum { WRITE_TIMEOUT_MS = 2000, WRITE_TIMER_REPEAT_MS = 50 };
@@ -25,7 +25,7 @@ static int open_below(const CgroupRoot *root, const char *path, int flags) {
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
         };
         long fd = root->no_openat2 ? openat(root->fd, name, (int)how.flags)
-                                   : syscall(SYS_openat2, root->fd, name, &how, sizeof how);
+                                   : syscall(SYS_openat2, root->fd, name, &how, sizeof(how));
         return fd < 0 ? -errno : (int)fd;
 }
 
@@ -62,7 +62,7 @@ static int open_parent(const CgroupRoot *root, const char *path, const char **re
         char parent[PATH_MAX];
         size_t length = parent_length(path);
 
-        if (length >= sizeof parent)
+        if (length >= sizeof(parent))
                 return -ENAMETOOLONG;
         memcpy(parent, path, length);
         parent[length] = '\0';
@@ -96,8 +96,8 @@ bool cgroup_is_gone(int error) {
 static int mount_of(int fd) {
         char path[48], text[256];
 
-        snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-        const char *line = proc_read(path, text, sizeof text) > 0 ? strstr(text, "\nmnt_id:") : NULL;
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        const char *line = proc_read(path, text, sizeof(text)) > 0 ? strstr(text, "\nmnt_id:") : NULL;
         return line ? atoi(line + strlen("\nmnt_id:")) : -1;
 }
 
@@ -201,7 +201,7 @@ ssize_t knob_read(const CgroupRoot *root, const char *cgroup, const char *knob, 
 
 bool cgroup_events_populated(int events) {
         char text[256];
-        ssize_t n = pread(events, text, sizeof text - 1, 0);
+        ssize_t n = pread(events, text, sizeof(text) - 1, 0);
 
         if (n <= 0) /* ENODEV: removed meanwhile */
                 return false;
@@ -211,5 +211,5 @@ bool cgroup_events_populated(int events) {
 
 bool cgroup_has_processes(const CgroupRoot *root, const char *path) {
         char text[64];
-        return knob_read(root, path, "cgroup.procs", text, sizeof text) > 0;
+        return knob_read(root, path, "cgroup.procs", text, sizeof(text)) > 0;
 }

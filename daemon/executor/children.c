@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "executor.h"
-#include "futex.h"
+#include "wire/futex.h"
 #include "memory.h"
 #include "payload.h"
 #include "util.h"
@@ -173,7 +173,7 @@ static void worker_ended(Executor *e, Group *group, uint32_t index, pid_t pid, W
         atomic_store_explicit(&slot->exit_value, value, memory_order_relaxed);
         atomic_store_explicit(&slot->exit_kind, kind, memory_order_release);
         if (group->announced)
-                executor_send(e, &message, sizeof message, -1);
+                executor_send(e, &message, sizeof(message), -1);
 }
 
 /* A thread that had finished ended well, whatever became of its leader then. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "arena.h"
+#include "wire/arena.h"
 #include "ledger.h"
 #include "pid-table.h"
 

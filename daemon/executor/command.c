@@ -31,10 +31,10 @@ static char **build_environment(const Plan *plan, const WirePayloadSpec *spec) {
 
         while (environ[n])
                 n++;
-        char **environment = calloc(n + spec->environment.n + 2, sizeof *environment); /* cookie and NULL */
+        char **environment = calloc(n + spec->environment.n + 2, sizeof(*environment)); /* cookie and NULL */
         if (!environment)
                 return NULL;
-        memcpy(environment, environ, n * sizeof *environment);
+        memcpy(environment, environ, n * sizeof(*environment));
         for (uint32_t i = 0; i < spec->environment.n; i++)
                 set_variable(environment, plan_text(plan, &spec->environment, i));
         if (spec->cookie)
@@ -43,7 +43,7 @@ static char **build_environment(const Plan *plan, const WirePayloadSpec *spec) {
 }
 
 static char **build_arguments(const Plan *plan, const WirePayloadSpec *spec) {
-        char **argv = calloc((size_t)spec->argv.n + 1, sizeof *argv);
+        char **argv = calloc((size_t)spec->argv.n + 1, sizeof(*argv));
 
         for (uint32_t i = 0; argv && i < spec->argv.n; i++)
                 argv[i] = (char *)plan_text(plan, &spec->argv, i);

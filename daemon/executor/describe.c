@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proc.h"
+#include "wire/proc.h"
 #include "util.h"
 
 enum { NAMED_PROCESSES = 5 };
@@ -29,8 +29,8 @@ static void separate(char ret[WIRE_TEXT]) {
 void describe_process(char ret[WIRE_TEXT], int pid) {
         char path[32], comm[32];
 
-        snprintf(path, sizeof path, "/proc/%d/comm", pid);
-        if (proc_read(path, comm, sizeof comm) <= 0)
+        snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+        if (proc_read(path, comm, sizeof(comm)) <= 0)
                 strcpy(comm, "gone");
         describe_append(ret, "%d (%.*s)", pid, (int)strcspn(comm, "\n"), comm);
 }
@@ -43,7 +43,7 @@ void describe_processes(char ret[WIRE_TEXT], const CgroupRoot *root, const char 
 
         if (!procs)
                 return;
-        for (; fgets(line, sizeof line, procs); n++)
+        for (; fgets(line, sizeof(line), procs); n++)
                 if (n < NAMED_PROCESSES) {
                         describe_append(named, n ? ", " : ": ");
                         describe_process(named, atoi(line));
@@ -59,7 +59,7 @@ static void describe_knob(char ret[WIRE_TEXT], const CgroupRoot *root, const cha
                           const char *label) {
         char text[256];
 
-        if (knob_read(root, cgroup, knob, text, sizeof text) < 0)
+        if (knob_read(root, cgroup, knob, text, sizeof(text)) < 0)
                 return;
         separate(ret);
         describe_append(ret, "%s%s \"%s\"", label, knob, text);
@@ -70,7 +70,7 @@ static void describe_parent(char ret[WIRE_TEXT], const CgroupRoot *root, const c
 
         if (!*cgroup) /* what is above the root is not ours to read */
                 return;
-        snprintf(parent, sizeof parent, "%.*s", (int)parent_length(cgroup), cgroup);
+        snprintf(parent, sizeof(parent), "%.*s", (int)parent_length(cgroup), cgroup);
         describe_knob(ret, root, parent, "cgroup.controllers", "parent's ");
         describe_knob(ret, root, parent, "cgroup.subtree_control", "parent's ");
 }
@@ -84,9 +84,10 @@ static bool exists(const CgroupRoot *root, const char *cgroup, const char *knob)
 static void describe_frozen(char ret[WIRE_TEXT], const CgroupRoot *root, const char *cgroup) {
         char path[PATH_MAX], text[8];
 
-        snprintf(path, sizeof path, "%s", cgroup);
+        snprintf(path, sizeof(path), "%s", cgroup);
         for (bool own = true;; own = false) {
-                if (knob_read(root, path, "cgroup.freeze", text, sizeof text) > 0 && strcmp(text, "1") == 0) {
+                if (knob_read(root, path, "cgroup.freeze", text, sizeof(text)) > 0 &&
+                    strcmp(text, "1") == 0) {
                         separate(ret);
                         describe_append(ret, "cgroup.freeze%s%s \"1\"", own ? "" : " of ",
                                         own     ? ""

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cgroup.h"
-#include "protocol.h"
+#include "wire/protocol.h"
 
 /* Facts about a cgroup at the moment at which something failed, for WireFailure.detail: what the kernel
  * offers there and who is in the way. Facts only; what to do about them is for the daemon to say. */

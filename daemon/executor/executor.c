@@ -47,7 +47,7 @@ static void take_children(Executor *e) {
         struct signalfd_siginfo info;
 
         /* Signals merge: the one read here may stand for many children, hence the sweep. */
-        while (read(e->children_fd, &info, sizeof info) < 0 && errno == EINTR)
+        while (read(e->children_fd, &info, sizeof(info)) < 0 && errno == EINTR)
                 ;
         children_reap(e);
 }
@@ -60,7 +60,7 @@ int executor_wait(Executor *e, int fd, short events, uint64_t deadline_ns) {
                 { .fd = fd, .events = events },
         };
         struct timespec left = remaining(deadline_ns);
-        int n = ppoll(fds, sizeof fds / sizeof *fds, deadline_ns == NEVER ? NULL : &left, NULL);
+        int n = ppoll(fds, sizeof(fds) / sizeof(*fds), deadline_ns == NEVER ? NULL : &left, NULL);
 
         if (n < 0)
                 return errno == EINTR ? 0 : -errno;
@@ -79,8 +79,8 @@ static void tell_undo_failure(Executor *e, const LedgerEntry *entry, int error) 
         WireNote note = { .kind = WIRE_NOTE, .serial = e->serial };
 
         note.failure = (WireFailure){ .action = entry->action, .error = error };
-        snprintf(note.failure.detail, sizeof note.failure.detail, "while undoing it");
-        executor_send(e, &note, sizeof note, -1);
+        snprintf(note.failure.detail, sizeof(note.failure.detail), "while undoing it");
+        executor_send(e, &note, sizeof(note), -1);
 }
 
 static int run_actions(Executor *e, const Plan *plan, WireFailure *failure) {
@@ -96,7 +96,7 @@ static int run_actions(Executor *e, const Plan *plan, WireFailure *failure) {
                         return r;
                 if (r < 0) {
                         WireNote note = { WIRE_NOTE, plan->serial, *failure };
-                        executor_send(e, &note, sizeof note, -1);
+                        executor_send(e, &note, sizeof(note), -1);
                 }
                 if (executor_wait(e, -1, 0, 0) == -ECANCELED)
                         return -ECANCELED;
@@ -135,7 +135,7 @@ static void handle_submit(Executor *e, uint32_t serial, int fd) {
         /* A thousand workers that wake at once stand in the run queues before whoever is woken next, and that
          * would be the daemon, then the bus, then the caller. Their gates are open: it is true that they are
          * released. */
-        executor_send(e, &done, sizeof done, -1);
+        executor_send(e, &done, sizeof(done), -1);
         groups_wake(e);
 }
 
@@ -146,9 +146,9 @@ static int take_descriptor(struct msghdr *header) {
         for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
                 if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
                         continue;
-                for (size_t at = 0; at + sizeof kept <= c->cmsg_len - CMSG_LEN(0); at += sizeof kept) {
+                for (size_t at = 0; at + sizeof(kept) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(kept)) {
                         int fd;
-                        memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
+                        memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
                         if (kept < 0)
                                 kept = fd;
                         else
@@ -168,11 +168,11 @@ static void handle_message(Executor *e) {
                 WireSubmit submit;
                 WireInspect inspect;
         } m = { 0 };
-        struct iovec part = { .iov_base = &m, .iov_len = sizeof m };
+        struct iovec part = { .iov_base = &m, .iov_len = sizeof(m) };
         struct msghdr header = { .msg_iov = &part,
                                  .msg_iovlen = 1,
                                  .msg_control = &control,
-                                 .msg_controllen = sizeof control.room };
+                                 .msg_controllen = sizeof(control.room) };
         ssize_t n = recvmsg(e->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -182,9 +182,9 @@ static void handle_message(Executor *e) {
                 return;
         }
         CLEANUP(close_fd) int fd = take_descriptor(&header);
-        if (n == sizeof m.submit && m.kind == WIRE_SUBMIT)
+        if (n == sizeof(m.submit) && m.kind == WIRE_SUBMIT)
                 handle_submit(e, m.submit.serial, fd);
-        else if (n == sizeof m.inspect && m.kind == WIRE_INSPECT)
+        else if (n == sizeof(m.inspect) && m.kind == WIRE_INSPECT)
                 inspect_answer(e, &m.inspect);
         else
                 fprintf(stderr, "ktsetup-executor: message of kind %u and %zd bytes ignored\n", m.kind, n);
@@ -217,9 +217,9 @@ static int open_signals(Executor *e) {
 static int open_descriptors(Executor *e) {
         int size = SEND_BUFFER;
 
-        if (setsockopt(e->socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+        if (setsockopt(e->socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
                 setsockopt(e->socket, SOL_SOCKET, SO_SNDBUF, &size,
-                           sizeof size); /* as far as it is allowed */
+                           sizeof(size)); /* as far as it is allowed */
         e->settle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         e->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         return e->settle_fd < 0 || e->null_fd < 0 ? -errno : 0;
@@ -235,7 +235,7 @@ static int measure_cpus(Executor *e) {
                 if (n < 0)
                         continue;
                 e->cpu_words = (uint32_t)((size_t)n + 7) / 8;
-                memset(mask, 0xff, e->cpu_words * sizeof *mask);
+                memset(mask, 0xff, e->cpu_words * sizeof(*mask));
                 e->every_cpu = mask;
                 mask = NULL;
                 return 0;
@@ -281,7 +281,7 @@ static int enter_root(Executor *e, const char *path) {
 }
 
 static int say_hello(Executor *e, int status_fd) {
-        CLEANUP(free_pointer) WireHello *hello = calloc(1, sizeof *hello);
+        CLEANUP(free_pointer) WireHello *hello = calloc(1, sizeof(*hello));
 
         if (!hello)
                 return -ENOMEM;
@@ -289,17 +289,17 @@ static int say_hello(Executor *e, int status_fd) {
         hello->protocol = WIRE_PROTOCOL;
         hello->quirks = e->quirks;
         hello->pid = getpid();
-        memcpy(hello->root, e->root.path, sizeof hello->root);
-        return executor_send(e, hello, sizeof *hello, status_fd);
+        memcpy(hello->root, e->root.path, sizeof(hello->root));
+        return executor_send(e, hello, sizeof(*hello), status_fd);
 }
 
 static int executor_start(Executor *e, const char *root) {
         CLEANUP(close_fd) int status_fd = -1;
 
-        e->status = memory_new("ktsetup-status", sizeof *e->status, &status_fd);
+        e->status = memory_new("ktsetup-status", sizeof(*e->status), &status_fd);
         if (!e->status)
                 return -errno;
-        madvise(e->status, sizeof *e->status, MADV_DONTFORK);
+        madvise(e->status, sizeof(*e->status), MADV_DONTFORK);
 
         /* What a payload leaves behind comes here when its parents end: it is reaped, and its end is noticed.
          */
@@ -358,12 +358,12 @@ static void executor_free(Executor *e) {
         close_fd(&e->null_fd);
         free(e->every_cpu);
         if (e->status)
-                munmap(e->status, sizeof *e->status);
+                munmap(e->status, sizeof(*e->status));
         free(e);
 }
 
 int executor_run(int socket, const char *root) {
-        Executor *e = calloc(1, sizeof *e);
+        Executor *e = calloc(1, sizeof(*e));
         if (!e)
                 return EXIT_FAILURE;
         *e = (Executor){ .socket = socket, .quit_fd = -1, .children_fd = -1, .settle_fd = -1, .null_fd = -1 };

@@ -7,7 +7,7 @@
 #include "children.h"
 #include "ledger.h"
 #include "plan.h"
-#include "protocol.h"
+#include "wire/protocol.h"
 
 /* All there is in an executor: one thread, one of these. */
 typedef struct Executor {

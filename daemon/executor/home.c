@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proc.h"
+#include "wire/proc.h"
 #include "util.h"
 
 /* mountinfo writes blanks and the like as \040. */
@@ -52,7 +52,7 @@ int home_find(char ret[PATH_MAX]) {
 
         if (!mounts)
                 return -errno;
-        if (!proc_own_cgroup(cgroup, sizeof cgroup))
+        if (!proc_own_cgroup(cgroup, sizeof(cgroup)))
                 return -ENOENT;
         while (getline(&line, &room, mounts) > 0)
                 if (home_on_mount(ret, line, cgroup))
@@ -63,7 +63,7 @@ int home_find(char ret[PATH_MAX]) {
 int home_take_in(const char *home, const char *pid) {
         char path[PATH_MAX];
 
-        if (snprintf(path, sizeof path, "%s/cgroup.procs", home) >= (int)sizeof path)
+        if (snprintf(path, sizeof(path), "%s/cgroup.procs", home) >= (int)sizeof(path))
                 return -ENAMETOOLONG;
         CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
         if (fd < 0)

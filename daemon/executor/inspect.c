@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "home.h"
-#include "proc.h"
-#include "task-stat.h"
+#include "wire/proc.h"
+#include "wire/task-stat.h"
 #include "util.h"
 
 enum { SCAN_MS = 500, CGROUP_TEXT = 8192 };
@@ -20,7 +20,7 @@ enum { SCAN_MS = 500, CGROUP_TEXT = 8192 };
 static int read_text(const WireInspect *ask, const char *file, char *ret, size_t size) {
         char path[64];
 
-        snprintf(path, sizeof path, "/proc/%d/task/%d/%s", ask->pid, ask->tid, file);
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", ask->pid, ask->tid, file);
         ssize_t n = proc_read(path, ret, size);
         if (n < 0) {
                 *ret = '\0';
@@ -67,7 +67,7 @@ static int class_rank(uint32_t policy) {
 }
 
 /* Of two on one CPU the kernel lets `a` run first, or (nice) more. */
-static bool goes_before(const WireThief *a, const WireThief *b) {
+static bool goes_before(const WireCompetitor *a, const WireCompetitor *b) {
         int rank = class_rank(a->policy), other = class_rank(b->policy);
 
         if (rank != other)
@@ -75,33 +75,34 @@ static bool goes_before(const WireThief *a, const WireThief *b) {
         return a->priority != b->priority ? a->priority > b->priority : a->nice < b->nice;
 }
 
-void inspect_add_thief(WireInspected *answer, const WireThief *thief) {
-        uint32_t at = answer->n_thieves;
+void inspect_add_competitor(WireInspected *answer, const WireCompetitor *competitor) {
+        uint32_t at = answer->n_competitors;
 
         answer->n_rivals++;
-        while (at > 0 && goes_before(thief, &answer->thieves[at - 1]))
+        while (at > 0 && goes_before(competitor, &answer->competitors[at - 1]))
                 at--;
-        if (at == WIRE_THIEVES)
+        if (at == WIRE_COMPETITORS)
                 return;
-        if (answer->n_thieves < WIRE_THIEVES)
-                answer->n_thieves++;
-        memmove(answer->thieves + at + 1, answer->thieves + at, (answer->n_thieves - at - 1) * sizeof *thief);
-        answer->thieves[at] = *thief;
+        if (answer->n_competitors < WIRE_COMPETITORS)
+                answer->n_competitors++;
+        memmove(answer->competitors + at + 1, answer->competitors + at,
+                (answer->n_competitors - at - 1) * sizeof(*competitor));
+        answer->competitors[at] = *competitor;
 }
 
 static void look_at(const WireInspect *ask, int pid, int tid, const TaskStat *s, WireInspected *ret) {
-        WireThief thief = { .pid = pid,
-                            .tid = tid,
-                            .cpu = s->cpu,
-                            .policy = s->policy,
-                            .priority = s->priority,
-                            .nice = s->nice };
+        WireCompetitor competitor = { .pid = pid,
+                                      .tid = tid,
+                                      .cpu = s->cpu,
+                                      .policy = s->policy,
+                                      .priority = s->priority,
+                                      .nice = s->nice };
 
         if (s->state != 'R' || !wants_cpu(ask, s->cpu) || tid == ask->tid || pid == getpid())
                 return;
-        _Static_assert(sizeof thief.comm == sizeof s->comm, "names of one length");
-        memcpy(thief.comm, s->comm, sizeof thief.comm);
-        inspect_add_thief(ret, &thief);
+        _Static_assert(sizeof(competitor.comm) == sizeof(s->comm), "names of one length");
+        memcpy(competitor.comm, s->comm, sizeof(competitor.comm));
+        inspect_add_competitor(ret, &competitor);
 }
 
 static int next_number(DIR *dir) {
@@ -124,7 +125,7 @@ static void look_at_threads(const WireInspect *ask, int pid, WireInspected *ret)
         TaskStat s;
         int tid;
 
-        snprintf(path, sizeof path, "/proc/%d/task", pid);
+        snprintf(path, sizeof(path), "/proc/%d/task", pid);
         CLEANUP(close_dir) DIR *tasks = opendir(path);
         while (tasks && (tid = next_number(tasks)))
                 if (task_stat_read(pid, tid, &s) == 0)
@@ -142,7 +143,7 @@ static void look_at_process(const WireInspect *ask, int pid, WireInspected *ret)
                 look_at(ask, pid, pid, &s, ret);
 }
 
-static void find_thieves(const WireInspect *ask, WireInspected *ret) {
+static void find_competitors(const WireInspect *ask, WireInspected *ret) {
         uint64_t deadline = after_ms(SCAN_MS);
         CLEANUP(close_dir) DIR *processes = opendir("/proc");
         int pid = 0;
@@ -176,17 +177,17 @@ void inspect_task(const WireInspect *ask, WireInspected *ret) {
                 ret->error = ESRCH;
                 return;
         }
-        ret->wchan_error = read_text(ask, "wchan", ret->wchan, sizeof ret->wchan);
-        ret->syscall_error = read_syscall(ask, s.state, ret, ret->syscall, sizeof ret->syscall);
-        ret->stack_error = read_text(ask, "stack", ret->stack, sizeof ret->stack);
-        find_thieves(ask, ret);
+        ret->wchan_error = read_text(ask, "wchan", ret->wchan, sizeof(ret->wchan));
+        ret->syscall_error = read_syscall(ask, s.state, ret, ret->syscall, sizeof(ret->syscall));
+        ret->stack_error = read_text(ask, "stack", ret->stack, sizeof(ret->stack));
+        find_competitors(ask, ret);
 }
 
 /* The path of its cgroup v2, as /proc shows it. */
 static bool find_cgroup(const WireInspect *ask, char ret[PATH_MAX]) {
         char text[CGROUP_TEXT];
 
-        if (read_text(ask, "cgroup", text, sizeof text))
+        if (read_text(ask, "cgroup", text, sizeof(text)))
                 return false;
         const char *path = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
         if (!path)
@@ -230,5 +231,5 @@ void inspect_answer(Executor *e, const WireInspect *ask) {
                 begin_answer(ask, &answer);
                 answer.error = find_task(ask, &s) ? EPERM : ESRCH;
         }
-        executor_send(e, &answer, sizeof answer, -1);
+        executor_send(e, &answer, sizeof(answer), -1);
 }

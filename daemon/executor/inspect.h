@@ -12,4 +12,4 @@ void inspect_task(const WireInspect *request, WireInspected *ret);
 void inspect_answer(Executor *e, const WireInspect *request);
 
 /* Puts a task among those of the answer, where its class says, or counts it only. */
-void inspect_add_thief(WireInspected *answer, const WireThief *thief);
+void inspect_add_competitor(WireInspected *answer, const WireCompetitor *competitor);

@@ -13,7 +13,7 @@
 
 LedgerEntry *ledger_prepare(LedgerKind kind, const char *path) {
         size_t length = strlen(path);
-        LedgerEntry *entry = calloc(1, sizeof *entry + length + 1);
+        LedgerEntry *entry = calloc(1, sizeof(*entry) + length + 1);
 
         if (!entry)
                 return NULL;

@@ -11,19 +11,19 @@ enum { FDS_MAX = 2 /* those of a WIRE_PAYLOAD */ };
 static ssize_t send_now(int socket, const void *message, size_t size, const int *fds, size_t n_fds) {
         union {
                 struct cmsghdr align;
-                char room[CMSG_SPACE(FDS_MAX * sizeof *fds)];
+                char room[CMSG_SPACE(FDS_MAX * sizeof(*fds))];
         } control = { 0 };
         struct iovec part = { .iov_base = (void *)message, .iov_len = size };
         struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
 
         if (n_fds) {
                 header.msg_control = &control;
-                header.msg_controllen = CMSG_SPACE(n_fds * sizeof *fds);
+                header.msg_controllen = CMSG_SPACE(n_fds * sizeof(*fds));
                 struct cmsghdr *c = CMSG_FIRSTHDR(&header);
                 c->cmsg_level = SOL_SOCKET;
                 c->cmsg_type = SCM_RIGHTS;
-                c->cmsg_len = CMSG_LEN(n_fds * sizeof *fds);
-                memcpy(CMSG_DATA(c), fds, n_fds * sizeof *fds);
+                c->cmsg_len = CMSG_LEN(n_fds * sizeof(*fds));
+                memcpy(CMSG_DATA(c), fds, n_fds * sizeof(*fds));
         }
         return sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

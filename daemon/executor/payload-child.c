@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
-#include "setup.h"
+#include "worker/setup.h"
 #include "util.h"
 
 enum {
@@ -17,7 +17,7 @@ enum {
 /* A write fails when the parent no longer listens, and then nobody wants to know. */
 static void tell(const PayloadChild *c, PayloadStep step, int error, uint32_t file) {
         const PayloadNews news = { .step = step, .error = error, .file = file };
-        ssize_t n = write(c->pipes[PIPE_NEWS], &news, sizeof news);
+        ssize_t n = write(c->pipes[PIPE_NEWS], &news, sizeof(news));
 
         if (n < 0)
                 _exit(EXIT_NOT_RUN);
@@ -67,7 +67,7 @@ static void take_descriptors(const PayloadChild *c) {
 /* Since Linux 6.2 a mask that the parent was given would survive entry into a cpuset. The cgroup alone is to
  * say which CPUs there are. */
 static void take_every_cpu(const Executor *e) {
-        syscall(SYS_sched_setaffinity, 0, e->cpu_words * sizeof *e->every_cpu, e->every_cpu);
+        syscall(SYS_sched_setaffinity, 0, e->cpu_words * sizeof(*e->every_cpu), e->every_cpu);
 }
 
 /* ---- ids ---- */

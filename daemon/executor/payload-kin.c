@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "task-stat.h"
+#include "wire/task-stat.h"
 #include "util.h"
 
 enum { FLAG_EXITING = 0x4, FLAG_KERNEL_THREAD = 0x200000 /* include/linux/sched.h */ };
@@ -37,11 +37,11 @@ static Kin kin_by_cookie(pid_t pid, const char *cookie) {
         bool empty = true;
         ssize_t n;
 
-        snprintf(path, sizeof path, "/proc/%d/environ", pid);
+        snprintf(path, sizeof(path), "/proc/%d/environ", pid);
         CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return KIN_NO;
-        for (; (n = read(fd, bytes, sizeof bytes)) > 0; empty = false)
+        for (; (n = read(fd, bytes, sizeof(bytes))) > 0; empty = false)
                 for (ssize_t i = 0; i < n; i++) {
                         if (same == length || bytes[i] != cookie[same])
                                 same = bytes[i] ? length : 0;

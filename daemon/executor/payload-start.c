@@ -132,12 +132,12 @@ static int await_exec(Start *s) {
 
         for (;;) {
                 PayloadNews news;
-                ssize_t n = read(s->ours[PIPE_NEWS], &news, sizeof news);
+                ssize_t n = read(s->ours[PIPE_NEWS], &news, sizeof(news));
                 if (n == 0)
                         return s->payload->ran ? 0 : fail_dead(s, deadline);
-                if (n == sizeof news && news.error)
+                if (n == sizeof(news) && news.error)
                         return fail_at(s, &news);
-                if (n == sizeof news) {
+                if (n == sizeof(news)) {
                         s->payload->ran = true;
                         continue;
                 }

@@ -10,7 +10,7 @@
 #include "util.h"
 
 static Payload *new_with_cookie(const char *cookie) {
-        Payload *p = calloc(1, sizeof *p);
+        Payload *p = calloc(1, sizeof(*p));
 
         if (p && cookie && !(p->cookie = strdup(cookie))) {
                 free(p);
@@ -68,12 +68,12 @@ static uint64_t count_oom_kills(const Executor *e, const Payload *p) {
         char text[512];
         unsigned long long n;
 
-        if (knob_read(&e->root, p->entry->path, "memory.events", text, sizeof text) < 0)
+        if (knob_read(&e->root, p->entry->path, "memory.events", text, sizeof(text)) < 0)
                 return 0;
         for (const char *line = text; line; line = strchr(line, '\n')) {
                 line += *line == '\n';
-                if (strncmp(line, key, sizeof key - 1) == 0)
-                        return sscanf(line + sizeof key - 1, "%llu", &n) == 1 ? n : 0;
+                if (strncmp(line, key, sizeof(key) - 1) == 0)
+                        return sscanf(line + sizeof(key) - 1, "%llu", &n) == 1 ? n : 0;
         }
         return 0;
 }
@@ -96,7 +96,7 @@ void payload_kill_leader(Payload *p) {
 }
 
 static void send_exit(Executor *e, const Payload *p) {
-        executor_send(e, &p->exit, sizeof p->exit, -1);
+        executor_send(e, &p->exit, sizeof(p->exit), -1);
 }
 
 int payload_announce(Executor *e, Payload *p, WorkerPlacement placement, const int outputs[2]) {
@@ -104,7 +104,7 @@ int payload_announce(Executor *e, Payload *p, WorkerPlacement placement, const i
                 .kind = WIRE_PAYLOAD, .payload_id = p->id, .pid = p->leader.pid, .placement = placement
         };
 
-        int r = executor_send_fds(e, &message, sizeof message, outputs, 2);
+        int r = executor_send_fds(e, &message, sizeof(message), outputs, 2);
         if (r < 0)
                 return r;
         p->announced = true;

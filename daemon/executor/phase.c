@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "phase.h"
 
-#include "proc.h"
+#include "wire/proc.h"
 
 static void read_migrated(Executor *e, Moment moment) {
         if (e->moments & 1U << moment)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proc.h"
+#include "wire/proc.h"
 #include "util.h"
 
 enum { FIRST_ROOM = 64 };
@@ -20,7 +20,7 @@ void pids_clear(Pids *list) {
 static int pids_add(Pids *list, pid_t pid) {
         if (list->n == list->room) {
                 size_t room = list->room ? list->room * 2 : FIRST_ROOM;
-                pid_t *grown = reallocarray(list->pids, room, sizeof *grown);
+                pid_t *grown = reallocarray(list->pids, room, sizeof(*grown));
                 if (!grown)
                         return -ENOMEM;
                 list->pids = grown;
@@ -47,8 +47,8 @@ static pid_t process_of_thread(pid_t thread) {
 
         if (thread == 0)
                 return 0;
-        snprintf(path, sizeof path, "/proc/%d/status", thread);
-        const char *line = proc_read(path, text, sizeof text) > 0 ? strstr(text, "\nTgid:") : NULL;
+        snprintf(path, sizeof(path), "/proc/%d/status", thread);
+        const char *line = proc_read(path, text, sizeof(text)) > 0 ? strstr(text, "\nTgid:") : NULL;
         return line ? (pid_t)atoi(line + strlen("\nTgid:")) : -1;
 }
 
@@ -66,7 +66,7 @@ static int read_list(Pids *list, const CgroupRoot *root, const char *cgroup, con
                 return -ENOMEM;
         }
         int r = 0;
-        while (r >= 0 && fgets(line, sizeof line, file)) {
+        while (r >= 0 && fgets(line, sizeof(line), file)) {
                 pid_t pid = process_of((pid_t)atoi(line));
                 bool again = list->n && list->pids[list->n - 1] == pid; /* threads stand together */
                 if (pid >= 0 && !again)

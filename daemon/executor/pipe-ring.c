@@ -7,7 +7,7 @@
 #include "util.h"
 
 int pipe_ring_open(PipeRing *ring, uint32_t n) {
-        *ring = (PipeRing){ .pipes = calloc(n, sizeof *ring->pipes) };
+        *ring = (PipeRing){ .pipes = calloc(n, sizeof(*ring->pipes)) };
         if (!ring->pipes)
                 return -ENOMEM;
         while (ring->n < n) {

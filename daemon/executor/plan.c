@@ -47,12 +47,12 @@ const char *plan_text(const Plan *plan, const WireTexts *texts, uint32_t index) 
 static bool has_array(const WirePlan *head, uint32_t offset, uint64_t n, uint64_t size) {
         if (n == 0)
                 return true;
-        return offset >= sizeof *head && offset % 8 == 0 && offset <= head->size &&
+        return offset >= sizeof(*head) && offset % 8 == 0 && offset <= head->size &&
                n * size <= head->size - offset; /* n < 2^32, size < 2^32 */
 }
 
 static bool has_text(const WirePlan *head, uint32_t offset) {
-        return offset >= sizeof *head && offset < head->size &&
+        return offset >= sizeof(*head) && offset < head->size &&
                memchr((const char *)head + offset, '\0', head->size - offset);
 }
 
@@ -177,9 +177,9 @@ static const char *check_group(const WirePlan *head, const WireGroupSpec *g) {
                 return "affinity masks do not fit";
         if (!nodes_fit(head, g))
                 return "node mask does not fit";
-        if (!memchr(g->comm, '\0', sizeof g->comm))
+        if (!memchr(g->comm, '\0', sizeof(g->comm)))
                 return "comm has no end";
-        if (!memchr(g->pcomm, '\0', sizeof g->pcomm))
+        if (!memchr(g->pcomm, '\0', sizeof(g->pcomm)))
                 return "pcomm has no end";
         return NULL;
 }
@@ -232,9 +232,9 @@ static const char *check_payload(const Plan *plan, const WirePayloadSpec *p) {
 }
 
 static const char *check_head(const WirePlan *head, uint64_t size) {
-        if (size < sizeof *head || head->magic != WIRE_PLAN_MAGIC)
+        if (size < sizeof(*head) || head->magic != WIRE_PLAN_MAGIC)
                 return "not a plan";
-        if (head->size < sizeof *head || head->size > size)
+        if (head->size < sizeof(*head) || head->size > size)
                 return "size is wrong";
         if (!has_array(head, head->actions, head->n_actions, sizeof(WireAction)))
                 return "actions do not fit";
@@ -290,7 +290,7 @@ int plan_open(Plan *plan, int fd, uint32_t serial, WireFailure *failure) {
         if (wrong) {
                 plan_close(&opened);
                 failure->error = EBADMSG;
-                snprintf(failure->detail, sizeof failure->detail, "%s%s%s", wrong, why ? ": " : "",
+                snprintf(failure->detail, sizeof(failure->detail), "%s%s%s", wrong, why ? ": " : "",
                          why ?: "");
                 return -EBADMSG;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include "protocol.h"
+#include "wire/protocol.h"
 
 /* A plan as it came from the daemon: mapped, sealed against any change, and found sound from end to end
  * before the first action is carried out. */

@@ -45,7 +45,7 @@ uint32_t quirks_probe(Executor *e) {
 
         if (!e->root.is_cgroup2)
                 return QUIRK_NO_CLONE_INTO_CGROUP;
-        snprintf(name, sizeof name, "probe-%d", getpid());
+        snprintf(name, sizeof(name), "probe-%d", getpid());
         if (cgroup_mkdir(&e->root, name) < 0)
                 return 0; /* what stands in the way here will stop the first plan, and be told then */
         uint32_t quirks = probe_in(&e->root, name);

@@ -49,7 +49,7 @@ static int find_slow(const Group *group, WireFailure *failure) {
 
 static void drain_settle_fd(const Executor *e) {
         uint64_t count;
-        while (read(e->settle_fd, &count, sizeof count) < 0 && errno == EINTR)
+        while (read(e->settle_fd, &count, sizeof(count)) < 0 && errno == EINTR)
                 ;
 }
 

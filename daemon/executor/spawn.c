@@ -10,7 +10,7 @@
 #include "birth.h"
 #include "briefing.h"
 #include "describe.h"
-#include "futex.h"
+#include "wire/futex.h"
 #include "pipe-ring.h"
 #include "ready.h"
 #include "util.h"
@@ -135,7 +135,7 @@ static int start_workers(Spawn *s) {
 static int start_leader(Spawn *s) {
         const WireGroupSpec *spec = s->briefing.spec;
         uint32_t n = s->group->n_workers;
-        CLEANUP(free_pointer) WorkerContext *workers = calloc(n, sizeof *workers);
+        CLEANUP(free_pointer) WorkerContext *workers = calloc(n, sizeof(*workers));
         LeaderContext leader = { .workers = workers, .uid = spec->uid, .gid = spec->gid };
 
         s->failure->worker = WIRE_LEADER;
@@ -143,7 +143,7 @@ static int start_leader(Spawn *s) {
                 return -ENOMEM;
         for (uint32_t i = 0; i < n; i++)
                 workers[i] = briefing_next(&s->briefing);
-        memcpy(leader.comm, spec->pcomm, sizeof leader.comm);
+        memcpy(leader.comm, spec->pcomm, sizeof(leader.comm));
         return start_child(s, workers, &leader, n);
 }
 
@@ -154,7 +154,7 @@ static int announce(Spawn *s) {
         WireGroup message = { .kind = WIRE_GROUP, .group_id = s->group->id };
 
         madvise(s->group->arena, s->group->arena_size, MADV_DONTFORK);
-        int r = executor_send(s->e, &message, sizeof message, s->group->arena_fd);
+        int r = executor_send(s->e, &message, sizeof(message), s->group->arena_fd);
         if (r < 0)
                 return r;
         close_fd(&s->group->arena_fd);

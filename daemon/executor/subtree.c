@@ -32,7 +32,7 @@ static int walk_one(Walk *w);
 
 /* All are listed at once: on the way down no directory stays open, however deep it goes. */
 static int walk_below(Walk *w, int *directory) {
-        const size_t length = strlen(w->path), room = sizeof w->path - length;
+        const size_t length = strlen(w->path), room = sizeof(w->path) - length;
         struct dirent **entries = NULL;
         int n = scandirat(*directory, ".", &entries, is_cgroup, NULL), r = n < 0 ? -errno : 0;
 

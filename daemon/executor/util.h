@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 
 #define CLEANUP(function) __attribute__((cleanup(function)))
 

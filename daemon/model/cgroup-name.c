@@ -4,8 +4,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "../common/error.h"
-#include "../topology/spec-text.h"
+#include "common/error.h"
+#include "topology/spec-text.h"
 
 enum { NAME_BYTES_MAX = 2048 }; /* leaves room for the root within PATH_MAX */
 

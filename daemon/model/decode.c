@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "../common/error.h"
-#include "../topology/cpulist.h"
+#include "common/error.h"
+#include "topology/cpulist.h"
 #include "cgroup-name.h"
 #include "decode-payload.h"
 #include "decode-works.h"

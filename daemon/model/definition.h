@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../topology/affinity.h"
-#include "../topology/cpuset-spec.h"
-#include "../topology/mempolicy.h"
-#include "../worker/work-type.h"
+#include "topology/affinity.h"
+#include "topology/cpuset-spec.h"
+#include "topology/mempolicy.h"
+#include "wire/work-type.h"
 #include "payload.h"
 #include "sched-policy.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "fields.h"
 
-#include "json-write.h"
+#include "dbus/json-write.h"
 
 #include <string.h>
 
-#include "../common/error.h"
-#include "../common/suggest.h"
+#include "common/error.h"
+#include "common/suggest.h"
 
 bool field_fail(GError **error, const char *format, ...) {
         va_list args;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../topology/spec-text.h"
+#include "topology/spec-text.h"
 #include "definition.h"
 #include "quantity.h"
 

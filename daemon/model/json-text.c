@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../common/error.h"
-#include "../topology/spec-text.h"
+#include "common/error.h"
+#include "topology/spec-text.h"
 
 enum { DEPTH_MAX = 16 };
 

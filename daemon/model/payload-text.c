@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "../common/suggest.h"
-#include "../topology/spec-text.h"
+#include "common/suggest.h"
+#include "topology/spec-text.h"
 #include "fields.h"
 
 /* Sign, digits, point, exponent, whatever the locale. strtod() alone would also take blanks, hexadecimal and

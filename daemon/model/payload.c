@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "payload.h"
 
-#include "../common/error.h"
-#include "../topology/spec-text.h"
+#include "common/error.h"
+#include "topology/spec-text.h"
 
 void payload_check_free(PayloadCheck *check) {
         if (!check)

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../common/error.h"
-#include "../common/suggest.h"
-#include "../topology/spec-text.h"
+#include "common/error.h"
+#include "common/suggest.h"
+#include "topology/spec-text.h"
 
 const char *slot_name(Slot slot) {
         return slot == SLOT_BACKDROP ? "backdrop" : "step";

@@ -6,9 +6,9 @@
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 
-#include "../executor/protocol.h"
-#include "../worker/arena.h"
-#include "../worker/work-type.h"
+#include "wire/protocol.h"
+#include "wire/arena.h"
+#include "wire/work-type.h"
 #include "payload.h"
 
 /* What exists, as the books have it: cgroups, worker groups and payloads of one scenario, each owned by the

@@ -4,8 +4,8 @@
 #include <linux/sched.h>
 #include <string.h>
 
-#include "../common/error.h"
-#include "../topology/spec-text.h"
+#include "common/error.h"
+#include "topology/spec-text.h"
 #include "quantity.h"
 
 #define GRAMMAR                                                                                              \

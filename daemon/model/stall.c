@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "../topology/spec-text.h"
+#include "topology/spec-text.h"
 
 static const char *const class_names[STALL_CLASS_COUNT] = {
         [STALL_NONE] = "none",       [STALL_STARVED] = "starved", [STALL_THROTTLED] = "throttled",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "knobs.h"
 
-#include "../topology/cpulist.h"
+#include "topology/cpulist.h"
 
 static char *format_limit(Limit limit, const char *unset) {
         if (!limit.set)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include "../model/controllers.h"
-#include "../model/definition.h"
+#include "model/controllers.h"
+#include "model/definition.h"
 
 /* Everything a definition writes into a cgroup, in the order of writing: cpuset, mems, cpu, memory, io, pids.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "plan-payload.h"
 
-#include "../common/error.h"
-#include "../model/payload-text.h"
-#include "../topology/spec-text.h"
+#include "common/error.h"
+#include "model/payload-text.h"
+#include "topology/spec-text.h"
 
 enum { CGROUPS_LISTED_MAX = 20 /* in a message */ };
 

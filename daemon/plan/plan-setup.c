@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "plan.h"
 
-#include "../common/error.h"
-#include "../model/cgroup-name.h"
+#include "common/error.h"
+#include "model/cgroup-name.h"
 #include "knobs.h"
 #include "plan-payload.h"
 #include "plan-works.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "plan-works.h"
 
-#include "../common/error.h"
-#include "../topology/worker-count.h"
+#include "common/error.h"
+#include "topology/worker-count.h"
 
 char *definition_place(const CgroupDef *def, const char *key) {
         return g_strdup_printf("%s%s%s: cgroup '%s': ", def->origin, def->origin[0] ? "." : "", key,

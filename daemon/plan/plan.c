@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "plan.h"
 
-#include "../topology/cpulist.h"
+#include "topology/cpulist.h"
 
 static void plan_action_free(PlanAction *a) {
         g_free(a->cgroup);

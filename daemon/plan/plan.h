@@ -4,11 +4,11 @@
 #include <glib.h>
 #include <json-glib/json-glib.h>
 
-#include "../executor/protocol.h"
-#include "../model/controllers.h"
-#include "../model/definition.h"
-#include "../model/scenario.h"
-#include "../topology/topology.h"
+#include "wire/protocol.h"
+#include "model/controllers.h"
+#include "model/definition.h"
+#include "model/scenario.h"
+#include "topology/topology.h"
 
 /* A plan is everything a call will do, decided before anything is touched: pure values from definitions,
  * topology and books. It is shown (dry_run), sent to the executor, and entered in the books when it

@@ -3,8 +3,8 @@
 
 #include <glib/gstdio.h>
 
-#include "report-payload.h"
-#include "report.h"
+#include "report/report-payload.h"
+#include "report/report.h"
 
 Operation *operation_new(OperationKind kind, OperationDone done, void *userdata,
                          GDestroyNotify userdata_free) {

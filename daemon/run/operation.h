@@ -3,9 +3,9 @@
 
 #include <json-glib/json-glib.h>
 
-#include "../model/decode.h"
-#include "../plan/plan.h"
-#include "payload-result.h"
+#include "model/decode.h"
+#include "plan/plan.h"
+#include "payload/payload-result.h"
 
 /* One call that changes a scenario, from its arrival to its answer. It is planned when its turn comes,
  * against the books as they are then; carried out; entered in the books or undone; and only then answered. */

@@ -6,7 +6,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#include "../common/cleanup.h"
+#include "common/cleanup.h"
 
 /* Of the entries in the journal; journalctl MESSAGE_ID=... finds them. */
 #define MESSAGE_ID_PLACEMENT "5d9d7bfd6e8344c1a28f54ef25378a9e"

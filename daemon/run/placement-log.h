@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-#include "../model/scenario.h"
+#include "model/scenario.h"
 
 /* Which processes were put where: a line in a file that only grows, and an entry in the journal, for each
  * group that was born. Best effort: what cannot be written is lost, and no call fails for it. */

@@ -5,12 +5,12 @@
 #include <sys/mman.h>
 #include <systemd/sd-journal.h>
 
-#include "../common/error.h"
-#include "books.h"
-#include "explain.h"
+#include "common/error.h"
+#include "registry.h"
+#include "explain/explain.h"
 #include "placement-log.h"
-#include "report-payload.h"
-#include "report.h"
+#include "report/report-payload.h"
+#include "report/report.h"
 
 /* What the executor says, and what that means for the operation at hand and for the books. */
 
@@ -161,7 +161,7 @@ void runner_on_done(void *userdata, const WireDone *done) {
         error = explain_done(r, done);
         if (!done->undone) {
                 append_undo_failures(r->current, error);
-                books_keep_remains(r->scenario, r->current, r->events, r->userdata);
+                registry_keep_remains(r->scenario, r->current, r->events, r->userdata);
         }
         runner_fail_current(r, error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include "executor-link.h"
+#include "launch/executor-link.h"
 #include "runner.h"
 
 /* Between the files that make up the runner. */

@@ -6,11 +6,11 @@
 #include <sys/socket.h>
 #include <systemd/sd-journal.h>
 
-#include "../common/cleanup.h"
-#include "../common/error.h"
-#include "books.h"
-#include "report.h"
-#include "stall-journal.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "registry.h"
+#include "report/report.h"
+#include "stall/stall-journal.h"
 
 /* How often progress is looked for, and how much longer than its own deadline an executor may take for an
  * action: it breaks off a blocked write after 2 s by itself; one that cannot even do that hangs in the
@@ -88,7 +88,7 @@ static void fill_context(const Runner *r, const Operation *op, PlanContext *c) {
         *c = (PlanContext){ .topology = config->topology,
                             .scenario = r->scenario,
                             .root = op->root,
-                            .controllers = cgroup_root_controllers(config->root),
+                            .controllers = launcher_controllers(config->root),
                             .controllers_file = config->root->controllers_file,
                             .limits = config->limits,
                             .workers_per_cgroup =
@@ -120,7 +120,7 @@ static bool plan_operation(Runner *r, Operation *op, GError **error) {
 
 static void report_end(Runner *r) {
         Operation *op = r->current;
-        Slot slot = books_slot(op);
+        Slot slot = registry_slot(op);
 
         op->report = report_slot(r->scenario, slot, op->warnings);
         op->summary = report_summary(r->scenario, slot, op->warnings);
@@ -130,7 +130,7 @@ static void end_slot(Runner *r) {
         const Operation *op = r->current;
 
         report_end(r);
-        books_end(r->scenario, op, r->events, r->userdata);
+        registry_end(r->scenario, op, r->events, r->userdata);
         r->events->step_ended(r->userdata, r->scenario->step_index, op->summary);
         r->scenario->step_index++;
 }
@@ -170,7 +170,7 @@ static void succeed_current(Runner *r) {
                 PlanContext context;
                 fill_context(r, op, &context);
                 operation_tell_results(op, &context);
-                books_enter(r->scenario, op, r->events, r->userdata);
+                registry_enter(r->scenario, op, r->events, r->userdata);
                 start_monitor(r);
         } else if (op->kind != OPERATION_END_PAYLOAD)
                 end_slot(r);
@@ -226,7 +226,7 @@ static void lose_scenario(Runner *r) {
         r->finishing = 0;
         stall_monitor_stop(r->monitor);
         payload_runs_clear(r->payloads, error);
-        books_clear(r->scenario, root, r->events, r->userdata);
+        registry_clear(r->scenario, root, r->events, r->userdata);
         g_clear_pointer(&r->root, g_free);
         r->events->changed(r->userdata);
 }

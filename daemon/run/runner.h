@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include "cgroup-root.h"
+#include "launch/launcher.h"
 #include "operation.h"
-#include "payload-run.h"
-#include "stall-monitor.h"
+#include "payload/payload-run.h"
+#include "stall/stall-monitor.h"
 
 /* Runs one scenario: takes operations in order of arrival, one at a time, and keeps the executor that carries
  * them out. The executor lives as long as the scenario has something; when the books are empty after an
@@ -14,7 +14,7 @@ typedef struct Runner Runner;
 
 typedef struct RunnerConfig {
         sd_event *event;
-        CgroupRoot *root;
+        Launcher *root;
         const Topology *topology;
         PlanLimits limits;
         unsigned workers_per_cgroup;

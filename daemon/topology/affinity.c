@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "spec-text.h"
 
 #define GRAMMAR                                                                                              \

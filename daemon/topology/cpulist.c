@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "spec-text.h"
 
 hwloc_bitmap_t bitmap_new(void) {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "spec-text.h"
 
 #define GRAMMAR "a cpuset is one of llc:N, numa:N, range:A-B, disjoint:I/N, overlap:I/N@F and cpus:LIST"

@@ -4,7 +4,7 @@
 #include <linux/mempolicy.h>
 #include <string.h>
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "spec-text.h"
 
 /* MPOL_WEIGHTED_INTERLEAVE, which the kernel headers have since 6.9 only; an enumerator there, no macro to

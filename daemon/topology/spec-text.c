@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "../common/error.h"
-#include "../common/suggest.h"
+#include "common/error.h"
+#include "common/suggest.h"
 
 enum { EXCERPT = 80 /* characters */ };
 

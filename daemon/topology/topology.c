@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "spec-text.h"
 
 typedef struct hwloc_topology HwlocTopology;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "spec-text.h"
 
 static bool refuse(GError **error, KtError code, const char *label, const char *format, ...)

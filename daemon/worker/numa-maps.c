@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 
 /* ---- the text ---- */
 
@@ -82,7 +82,7 @@ bool numa_maps_read(_Atomic uint64_t *pages, uint32_t n_nodes) {
         int fd = open("/proc/self/numa_maps", O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return false;
-        while ((length = read(fd, text, sizeof text)) > 0 || (length < 0 && errno == EINTR))
+        while ((length = read(fd, text, sizeof(text))) > 0 || (length < 0 && errno == EINTR))
                 if (length > 0)
                         numa_maps_feed(&n, text, (size_t)length);
         close(fd);

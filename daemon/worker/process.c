@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "futex.h"
+#include "wire/futex.h"
 
 void process_hold(const WorkerContext *w) {
         const _Atomic uint32_t *word = (const _Atomic uint32_t *)&arena_slot(w->arena, w->index)->pid;
@@ -25,7 +25,7 @@ static void reset_signals(void) {
         const struct sigaction by_default = { .sa_handler = SIG_DFL };
         sigset_t none;
 
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
                 sigaction(numbers[i], &by_default, NULL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -74,7 +74,7 @@ void process_settle(ArenaHead *arena, bool refused) {
         const uint64_t one = 1;
 
         if (refused || settled == arena->n_parties)
-                while (write(SETTLE_FD, &one, sizeof one) < 0 && errno == EINTR)
+                while (write(SETTLE_FD, &one, sizeof(one)) < 0 && errno == EINTR)
                         ;
 }
 

@@ -35,7 +35,7 @@ int worker_bind_to_parent(pid_t parent) {
 }
 
 static int set_affinity(const WorkerSetup *s) {
-        return result(syscall(SYS_sched_setaffinity, 0, s->mask_words * sizeof *s->mask, s->mask));
+        return result(syscall(SYS_sched_setaffinity, 0, s->mask_words * sizeof(*s->mask), s->mask));
 }
 
 /* sched_setattr() takes a nice value for these only; the others keep one for the day they become normal. */
@@ -52,7 +52,7 @@ static int set_policy(const WorkerSetup *s) {
                 return 0;
 
         SchedAttr attr = {
-                .size = sizeof attr,
+                .size = sizeof(attr),
                 .policy = s->policy,
                 .priority = s->priority,
                 .nice = s->nice_set ? s->nice : getpriority(PRIO_PROCESS, 0),

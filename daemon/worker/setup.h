@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "arena.h"
+#include "wire/arena.h"
 
 enum { WORKER_COMM = 16, WORKER_KEEP_ID = 0xffffffffu };
 

@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena.h"
-#include "clock.h"
+#include "wire/arena.h"
+#include "wire/clock.h"
 #include "numa-maps.h"
-#include "proc.h"
-#include "work-type.h"
+#include "wire/proc.h"
+#include "wire/work-type.h"
 
 /* What is read at one moment; a report or a slice tells the difference between two. */
 typedef struct WorkMark {

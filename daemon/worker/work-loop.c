@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "work-loop.h"
 
-#include "futex.h"
+#include "wire/futex.h"
 
 const WorkLoop work_loops[WORK_TYPE_COUNT] = {
         [WORK_SPIN_WAIT] = work_spin_wait,   [WORK_YIELD_HEAVY] = work_yield_heavy,

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "telemetry.h"
-#include "work-type.h"
+#include "wire/work-type.h"
 
 /* A loop runs until work_stopped(), ends each pass with work_pass_end(), and never waits without watching the
  * arena's stop word, or for longer than WORK_WAIT_MS. Only async-signal-safe functions: it runs in a process

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "futex.h"
+#include "wire/futex.h"
 
 /* Loops of two workers that take turns. The partner may be killed at any time: every wait is bounded. */
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "life.h"
-#include "proc.h"
+#include "wire/proc.h"
 #include "process.h"
 #include "work-loop.h"
 
@@ -20,7 +20,7 @@ void life_begin(const WorkerContext *w) {
         ArenaSlot *slot = arena_slot(w->arena, w->index);
 
         atomic_store_explicit(&slot->tid, (int32_t)syscall(SYS_gettid), memory_order_relaxed);
-        proc_own_cgroup(slot->cgroup, sizeof slot->cgroup);
+        proc_own_cgroup(slot->cgroup, sizeof(slot->cgroup));
         set_state(w, WORKER_BORN);
 }
 

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "arena.h"
+#include "wire/arena.h"
 #include "setup.h"
-#include "work-type.h"
+#include "wire/work-type.h"
 
 /* All that a worker is told. It lies in the parent's memory at the time of the fork and is read from the
  * child's copy of it. */

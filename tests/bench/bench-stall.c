@@ -15,12 +15,12 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 #include "measure.h"
-#include "run/proc-sched.h"
-#include "run/stall-monitor.h"
-#include "run/stall-watch.h"
-#include "unit/stall-crowd.h"
+#include "stall/proc-sched.h"
+#include "stall/stall-monitor.h"
+#include "stall/stall-watch.h"
+#include "unit/stall/stall-crowd.h"
 
 enum { ROUNDS = 15, SIZES = 3, PER_CGROUP = 100, THREADS = 1000, HERDS = 10, TASKS = THREADS * HERDS };
 enum { SETTLE = 6 /* ticks: by then whoever stands has been told */, TURN_TICKS = 8, PERIOD_MS = 200 };

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 #include "service.h"
 
 enum { ROUNDS = 21, WORKERS = 1000, SPARE_FDS = 200 };

@@ -11,7 +11,7 @@
 #include <sys/time.h>
 
 #include "measure.h"
-#include "work-loop.h"
+#include "worker/work-loop.h"
 
 enum { ROUNDS = 15, SLICE_US = 20000, PAUSES = 1024, CALLS = 100000, VALUES = 100000, CPU_WORDS = 16 };
 
@@ -114,8 +114,8 @@ static void percentile(unsigned i) {
 /* The other way: keep every sample, sort them when asked. */
 static void sort_samples(unsigned i) {
         (void)i;
-        memcpy(sorted, values, sizeof sorted);
-        qsort(sorted, VALUES, sizeof *sorted, by_value);
+        memcpy(sorted, values, sizeof(sorted));
+        qsort(sorted, VALUES, sizeof(*sorted), by_value);
         sink += sorted[VALUES / 2];
 }
 
@@ -124,11 +124,11 @@ static double worst_error(void) {
         static const double shares[] = { 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1 };
         double worst = 0;
 
-        memset(run.wake_latency, 0, sizeof *run.wake_latency);
+        memset(run.wake_latency, 0, sizeof(*run.wake_latency));
         for (unsigned i = 0; i < VALUES; i++)
                 histogram_record(run.wake_latency, values[i]);
         sort_samples(0);
-        for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
                 uint64_t exact = sorted[(size_t)ceil(shares[i] * VALUES) - 1];
                 uint64_t got = histogram_percentile(run.wake_latency, shares[i]);
                 worst = fmax(worst, got < exact ? 1 : (double)(got - exact) / (double)exact);
@@ -178,7 +178,7 @@ static void print(const Costs *c) {
                     columns, 2);
         print_row("histogram_percentile", &c->percentile, &c->percentile);
         print_row("copy and qsort all samples", &c->sort, &c->percentile);
-        printf("\nA histogram takes %zu bytes, the samples %zu.\n", sizeof(Histogram), sizeof values);
+        printf("\nA histogram takes %zu bytes, the samples %zu.\n", sizeof(Histogram), sizeof(values));
 }
 
 static bool begin(void) {

@@ -19,10 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "futex.h"
+#include "wire/clock.h"
+#include "wire/futex.h"
 #include "herd.h"
-#include "worker.h"
+#include "worker/worker.h"
 
 enum { MASK_WORDS = 128, EMPTY_MS = 5000 };
 
@@ -70,7 +70,7 @@ static _Noreturn void plain_child(const Job *job) {
         ssize_t n = 0;
 
         if (atomic_fetch_add(&job->arena->settled, 1) + 1 == job->n)
-                n = write(job->settled, &one, sizeof one);
+                n = write(job->settled, &one, sizeof(one));
         wait_for(&job->arena->gate);
         wait_for(&job->arena->stop);
         _exit(n < 0);
@@ -101,7 +101,7 @@ static pid_t clone_into(int cgroup) {
                 .exit_signal = SIGCHLD,
                 .cgroup = (uint64_t)cgroup,
         };
-        return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+        return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
 /* ---- the first half that is timed ---- */
@@ -119,7 +119,7 @@ static bool write_knob(const Job *job, const char *assignment) {
         const char *sign = strchr(assignment, '=');
         char file[NAME_MAX];
 
-        snprintf(file, sizeof file, "%.*s", (int)(sign - assignment), assignment);
+        snprintf(file, sizeof(file), "%.*s", (int)(sign - assignment), assignment);
         int fd = open_at(job->cgroup, file, O_WRONLY);
         bool written = fd >= 0 && write_to(fd, sign + 1);
         if (fd >= 0)
@@ -159,7 +159,7 @@ static bool clone_all(Job *job) {
         for (uint32_t i = 0; i < job->n; i++)
                 if (!clone_one(job, i, parent))
                         return false;
-        if (!CHECK(job, read(job->settled, &count, sizeof count) > 0))
+        if (!CHECK(job, read(job->settled, &count, sizeof(count)) > 0))
                 return false;
         atomic_store(&job->arena->gate, 1);
         futex_wake_all(&job->arena->gate);
@@ -172,7 +172,7 @@ static bool fork_and_move_all(Job *job) {
         job->procs = open_at(job->cgroup, "cgroup.procs", O_WRONLY);
         for (uint32_t i = 0; i < job->n; i++) {
                 pid_t pid = herd_fork_one(&job->herd);
-                snprintf(text, sizeof text, "%d", pid);
+                snprintf(text, sizeof(text), "%d", pid);
                 if (!CHECK(job, pid > 0) || !CHECK(job, write_to(job->procs, text)))
                         return false;
         }
@@ -193,7 +193,7 @@ static bool remove_when_empty(const Job *job) {
         int r;
 
         while ((r = rmdir(job->path)) < 0 && errno == EBUSY) {
-                if (pread(events, text, sizeof text, 0) < 0 || (r = rmdir(job->path)) == 0 ||
+                if (pread(events, text, sizeof(text), 0) < 0 || (r = rmdir(job->path)) == 0 ||
                     poll(&p, 1, EMPTY_MS) <= 0)
                         break;
         }
@@ -229,7 +229,7 @@ static bool prepare(Job *job) {
         if (job->kind == FORKER_NAIVE)
                 return CHECK(job, herd_prepare(&job->herd, job->n));
         job->arena_size = arena_size(&shape);
-        job->pids = calloc(job->n, sizeof *job->pids);
+        job->pids = calloc(job->n, sizeof(*job->pids));
         job->arena = mmap(NULL, job->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         job->settled = eventfd(0, EFD_CLOEXEC);
         if (!CHECK(job, job->pids && job->arena != MAP_FAILED && job->settled >= 0))
@@ -291,7 +291,7 @@ static Answer handle(const Order *order, const Place *place) {
                     .settled = -1,
                     .arena = MAP_FAILED };
 
-        snprintf(job.path, sizeof job.path, "%s/forker-%d", place->below, getpid());
+        snprintf(job.path, sizeof(job.path), "%s/forker-%d", place->below, getpid());
         carry_out(&job, &answer);
         return answer;
 }
@@ -321,10 +321,10 @@ int main(int argc, char **argv) {
         Place place = { .below = argv[2], .writes = argv + 4, .null = open("/dev/null", O_RDWR | O_CLOEXEC) };
         if (place.null < 0)
                 return EXIT_FAILURE;
-        memset(every_cpu, 0xff, sizeof every_cpu);
-        while (recv(socket, &order, sizeof order, 0) == sizeof order) {
+        memset(every_cpu, 0xff, sizeof(every_cpu));
+        while (recv(socket, &order, sizeof(order), 0) == sizeof(order)) {
                 Answer answer = handle(&order, &place);
-                if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) != sizeof answer)
+                if (send(socket, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
                         return EXIT_FAILURE;
         }
         return EXIT_SUCCESS;

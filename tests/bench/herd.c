@@ -9,15 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "futex.h"
+#include "wire/futex.h"
 
 bool herd_prepare(Herd *herd, uint32_t n) {
         void *page =
-                mmap(NULL, sizeof *herd->stop, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                mmap(NULL, sizeof(*herd->stop), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
         *herd = (Herd){ .n = n,
-                        .pids = calloc(n, sizeof *herd->pids),
-                        .pipes = calloc(n, sizeof *herd->pipes) };
+                        .pids = calloc(n, sizeof(*herd->pids)),
+                        .pipes = calloc(n, sizeof(*herd->pipes)) };
         herd->stop = page == MAP_FAILED ? NULL : page;
         return herd->stop && herd->pids && herd->pipes;
 }
@@ -82,7 +82,7 @@ void herd_clear(Herd *herd) {
                 waitpid(herd->pids[i], NULL, 0);
         }
         if (herd->stop)
-                munmap((void *)herd->stop, sizeof *herd->stop);
+                munmap((void *)herd->stop, sizeof(*herd->stop));
         free(herd->pids);
         free(herd->pipes);
         *herd = (Herd){ 0 };

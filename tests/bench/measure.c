@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 
 void samples_add(Samples *s, double value) {
         if (s->n < ROUNDS_MAX)
@@ -27,8 +27,8 @@ double samples_median(const Samples *s) {
 
         if (s->n == 0)
                 return NAN;
-        memcpy(sorted, s->values, s->n * sizeof *sorted);
-        qsort(sorted, s->n, sizeof *sorted, by_value);
+        memcpy(sorted, s->values, s->n * sizeof(*sorted));
+        qsort(sorted, s->n, sizeof(*sorted), by_value);
         return (sorted[(s->n - 1) / 2] + sorted[s->n / 2]) / 2;
 }
 

@@ -11,7 +11,7 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 #include "common/cleanup.h"
 #include "herd.h"
 #include "order.h"

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 #include "order.h"
 #include "service.h"
 

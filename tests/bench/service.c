@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 #include "common/cleanup.h"
-#include "names.h"
+#include "dbus/names.h"
 
 Fixture *service_start(void) {
         Fixture *f = fixture_start(NULL);

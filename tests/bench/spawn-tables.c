@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "clock.h"
+#include "wire/clock.h"
 
 static const Samples *samples_of(const Variant *v, unsigned i, bool born) {
         return born ? &v->born[i] : &v->gone[i];
@@ -24,7 +24,7 @@ static void begin(const Results *r, const char *explanation) {
         const char *columns[COUNTS_MAX];
 
         for (unsigned i = 0; i < r->n_counts; i++) {
-                snprintf(texts[i], sizeof texts[i], "%u", r->counts[i]);
+                snprintf(texts[i], sizeof(texts[i]), "%u", r->counts[i]);
                 columns[i] = texts[i];
         }
         table_begin(explanation, "workers", columns, r->n_counts);
@@ -93,14 +93,14 @@ static void print_aim(const Aim *aim, const Samples *of, const Samples *to, unsi
                    (aim->at_most_more_ns == 0 || more_ns <= aim->at_most_more_ns);
         char label[LABEL_WIDTH], bound[32];
 
-        snprintf(label, sizeof label, "%s, %u worker%s", aim->label, workers, workers == 1 ? "" : "s");
+        snprintf(label, sizeof(label), "%s, %u worker%s", aim->label, workers, workers == 1 ? "" : "s");
         table_label(label);
         if (aim->at_most_more_ns > 0) {
                 cell_duration(more_ns);
-                snprintf(bound, sizeof bound, "<= %.0f ms", aim->at_most_more_ns / NS_PER_MS);
+                snprintf(bound, sizeof(bound), "<= %.0f ms", aim->at_most_more_ns / NS_PER_MS);
         } else {
                 cell_ratio(ratio);
-                snprintf(bound, sizeof bound, aim->at_most > 0 ? "<= %.1f x" : ">= %.1f x",
+                snprintf(bound, sizeof(bound), aim->at_most > 0 ? "<= %.1f x" : ">= %.1f x",
                          aim->at_most > 0 ? aim->at_most : aim->at_least);
         }
         cell_text(bound);
@@ -112,7 +112,7 @@ static void print_aims(const Results *r) {
         static const char *const columns[] = { "here", "aim", "reached" };
 
         table_begin("From nothing to all workers let go; aims, which nothing depends on:", "", columns, 3);
-        for (const Aim *aim = aims; aim < aims + sizeof aims / sizeof *aims; aim++) {
+        for (const Aim *aim = aims; aim < aims + sizeof(aims) / sizeof(*aims); aim++) {
                 const Variant *of = variant_of(r, aim->of), *to = variant_of(r, aim->to);
                 for (unsigned i = 0; of && to && i < r->n_counts; i++)
                         if (r->counts[i] >= aim->min_workers && r->counts[i] <= aim->max_workers &&

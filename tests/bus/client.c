@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "common/cleanup.h"
-#include "names.h"
+#include "dbus/names.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 

@@ -18,7 +18,7 @@
 #include "bus/bus-error.h"
 #include "client.h"
 #include "common/cleanup.h"
-#include "names.h"
+#include "dbus/names.h"
 
 enum { PATIENCE_US = 120000000 };
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "common/cleanup.h"
 
 enum { PATIENCE_MS = 120000 };

@@ -33,9 +33,9 @@ static int write_all(int fd, const char *data, size_t size) {
 
 static void say_to(int fd, const char *text) {
         char line[8192];
-        int n = snprintf(line, sizeof line, "%s\n", text);
+        int n = snprintf(line, sizeof(line), "%s\n", text);
 
-        if (n < 0 || (size_t)n >= sizeof line || !write_all(fd, line, (size_t)n))
+        if (n < 0 || (size_t)n >= sizeof(line) || !write_all(fd, line, (size_t)n))
                 die("write");
 }
 
@@ -56,7 +56,7 @@ static void print_lines(const char *path, const char *begin) {
 
         if (!file)
                 die(path);
-        while (fgets(line, sizeof line, file)) {
+        while (fgets(line, sizeof(line), file)) {
                 line[strcspn(line, "\n")] = '\0';
                 if (strncmp(line, begin, strlen(begin)) == 0)
                         say_to(STDOUT_FILENO, line);
@@ -83,7 +83,7 @@ static void do_directory(char **args) {
         char path[4096];
 
         (void)args;
-        if (!getcwd(path, sizeof path))
+        if (!getcwd(path, sizeof(path)))
                 die("getcwd");
         say_to(STDOUT_FILENO, path);
 }
@@ -93,7 +93,7 @@ static void do_family(char **args) {
         char line[128];
 
         (void)args;
-        snprintf(line, sizeof line, "%d %d %d", getpgrp(), getsid(0), getppid());
+        snprintf(line, sizeof(line), "%d %d %d", getpgrp(), getsid(0), getppid());
         say_to(STDOUT_FILENO, line);
 }
 
@@ -110,13 +110,13 @@ static void do_descriptors(char **args) {
         while ((entry = readdir(dir)))
                 n += entry->d_name[0] != '.' && atoi(entry->d_name) > 2 && atoi(entry->d_name) != dirfd(dir);
         closedir(dir);
-        snprintf(line, sizeof line, "%u", n);
+        snprintf(line, sizeof(line), "%u", n);
         say_to(STDOUT_FILENO, line);
 }
 
 static void do_stdin(char **args) {
         char path[4096];
-        ssize_t n = readlink("/proc/self/fd/0", path, sizeof path - 1);
+        ssize_t n = readlink("/proc/self/fd/0", path, sizeof(path) - 1);
 
         (void)args;
         if (n < 0)
@@ -155,10 +155,10 @@ static void do_signal(char **args) {
 static void write_pattern(int fd, char first, size_t bytes) {
         char pattern[PATTERN_BYTES];
 
-        for (size_t i = 0; i < sizeof pattern; i++)
+        for (size_t i = 0; i < sizeof(pattern); i++)
                 pattern[i] = (char)('a' + (first - 'a' + i) % 26);
         for (size_t n; bytes > 0; bytes -= n) {
-                n = bytes < sizeof pattern ? bytes : sizeof pattern;
+                n = bytes < sizeof(pattern) ? bytes : sizeof(pattern);
                 if (!write_all(fd, pattern, n))
                         die("write");
         }
@@ -227,16 +227,16 @@ static void do_orphan(char **args) {
                 if (fork_or_die() > 0)
                         _exit(0);
                 pid = getpid();
-                if (!write_all(ready[1], (char *)&pid, sizeof pid))
+                if (!write_all(ready[1], (char *)&pid, sizeof(pid)))
                         die("pipe");
                 do_pause(NULL);
         }
         waitpid(pid, NULL, 0);
-        if (read(ready[0], &pid, sizeof pid) != sizeof pid)
+        if (read(ready[0], &pid, sizeof(pid)) != sizeof(pid))
                 die("pipe");
         close(ready[0]);
         close(ready[1]);
-        snprintf(line, sizeof line, "%d", pid);
+        snprintf(line, sizeof(line), "%d", pid);
         say_to(STDOUT_FILENO, line);
 }
 
@@ -256,15 +256,15 @@ static void do_nest(char **args) {
         const char *rest = NULL;
         pid_t pid;
 
-        while (file && name && !rest && fgets(line, sizeof line, file))
+        while (file && name && !rest && fgets(line, sizeof(line), file))
                 if (strncmp(line, "0::", 3) == 0)
                         rest = strstr(line, name);
         if (!rest)
                 die("/proc/self/cgroup");
         fclose(file);
         line[strcspn(line, "\n")] = '\0';
-        snprintf(path, sizeof path, "%s%s/nested", args[0], rest + strlen(name));
-        snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+        snprintf(path, sizeof(path), "%s%s/nested", args[0], rest + strlen(name));
+        snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
         if (mkdir(path, 0755) < 0)
                 die(path);
         pid = fork_or_die();
@@ -273,7 +273,7 @@ static void do_nest(char **args) {
                 do_pause(NULL);
         }
         write_pid(procs, pid);
-        snprintf(line, sizeof line, "%d", pid);
+        snprintf(line, sizeof(line), "%d", pid);
         say_to(STDOUT_FILENO, line);
 }
 
@@ -319,9 +319,9 @@ int main(int argc, char **argv) {
         for (int i = 1; i < argc;) {
                 size_t c = 0;
 
-                while (c < sizeof commands / sizeof *commands && strcmp(argv[i], commands[c].name) != 0)
+                while (c < sizeof(commands) / sizeof(*commands) && strcmp(argv[i], commands[c].name) != 0)
                         c++;
-                if (c == sizeof commands / sizeof *commands || argc - i <= commands[c].n_args) {
+                if (c == sizeof(commands) / sizeof(*commands) || argc - i <= commands[c].n_args) {
                         fprintf(stderr, "what is %s?\n", argv[i]);
                         return 122;
                 }

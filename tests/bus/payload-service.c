@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "common/memfd.h"
-#include "names.h"
+#include "dbus/names.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 

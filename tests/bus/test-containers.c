@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "names.h"
+#include "dbus/names.h"
 
 /* ---- introspection ---- */
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "names.h"
+#include "dbus/names.h"
 #include "payload-client.h"
 
 /* Applying and ending over and over, with calls that fail in between, must cost nothing that stays. */

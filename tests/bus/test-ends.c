@@ -8,7 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 static const FixtureOptions long_stop = { .config = FIXTURE_CONFIG "[Scenario]\nStopTimeoutSec=600\n" };
 

@@ -8,7 +8,7 @@
 #include "bus/bus-error.h"
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "names.h"
+#include "dbus/names.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 /* Every system call of the executor that can fail is made to fail, one at a time, while it sets up, undoes
  * and ends a scenario: the call succeeds all the same, or tells why not and leaves what was there before.

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bus-json.h"
-#include "names.h"
+#include "dbus/bus-json.h"
+#include "dbus/names.h"
 
 /* Every rule of a definition, broken once. The rows are in invalid-definitions.json:
  *

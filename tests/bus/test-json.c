@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "common/cleanup.h"
 
 /* The two forms of a value against each other, without any bus: a connection that nobody answers is enough to

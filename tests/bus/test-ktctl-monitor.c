@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 /* Exit codes, as ktctl(1) promises them. */
 enum { DONE, FAILED, USAGE, UNREACHABLE };

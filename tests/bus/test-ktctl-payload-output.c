@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 /* What a payload prints, and how long ktctl waits. */
 

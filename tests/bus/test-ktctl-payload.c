@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 /* ---- files ---- */
 

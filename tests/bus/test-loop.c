@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 static const FixtureOptions long_stop = { .config = FIXTURE_CONFIG "[Scenario]\nStopTimeoutSec=600\n" };
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "names.h"
+#include "dbus/names.h"
 
 /* ---- the files ---- */
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "machine.h"
-#include "names.h"
+#include "dbus/names.h"
 
 /* WaitPayload and KillPayload: who is answered, when, and with what. */
 

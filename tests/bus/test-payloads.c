@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 #define LIGHT         "'work_type': 'Bursty', 'params': {'burst_duration': '1ms', 'sleep_duration': '50ms'}"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 /* The period of the daemon's environment: four samples take 300 ms. */
 #define POLL_MS "100"

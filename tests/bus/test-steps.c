@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "names.h"
-#include "worker/arena.h"
+#include "dbus/names.h"
+#include "wire/arena.h"
 
 #define SCENARIO_PATH KT_SCENARIO_PREFIX "/" KT_DEFAULT_SCENARIO
 

@@ -5,7 +5,7 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dbus/names.h"
 
 /* What was there before the call: it must be just as it was after one that failed. */
 typedef struct Before {
@@ -65,7 +65,7 @@ static void test_third_fails_in_the_plan(G_GNUC_UNUSED void **state) {
         assert_as_before(f, &b);
 }
 
-/* Nothing is created where the reference leaves the directory: design.md 5, decision 1. */
+/* Nothing is created where the reference leaves the directory. */
 static void test_plan_failure_leaves_the_backdrop(G_GNUC_UNUSED void **state) {
         Fixture *f = fixture_start(NULL);
         Before b = look(f, add_to_backdrop(f, "{'name': 'back'}"));

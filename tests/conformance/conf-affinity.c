@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "affinity.h"
+#include "topology/affinity.h"
 
 static AffinitySpec *parsed(const char *text) {
         g_autoptr(GError) error = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "conf-topology.h"
 
-#include "cpuset-spec.h"
+#include "topology/cpuset-spec.h"
 
 static CpusetSpec *parsed(const char *text) {
         g_autoptr(GError) error = NULL;

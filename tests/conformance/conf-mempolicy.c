@@ -3,7 +3,7 @@
 
 #include <linux/mempolicy.h>
 
-#include "mempolicy.h"
+#include "topology/mempolicy.h"
 
 static MemPolicy *parsed(const char *text) {
         g_autoptr(GError) error = NULL;

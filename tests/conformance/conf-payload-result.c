@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "run/payload-result.h"
+#include "payload/payload-result.h"
 
 static PayloadDef *json_def(void) {
         PayloadDef *def = payload_def_new("p", "/bin/p");

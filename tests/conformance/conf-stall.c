@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "inspect.h"
-#include "run/proc-sched.h"
-#include "run/stall-report.h"
+#include "executor/inspect.h"
+#include "stall/proc-sched.h"
+#include "stall/stall-report.h"
 
 enum { STALL_WINDOW = 4 }; /* as it is by default */
 

@@ -13,8 +13,8 @@
 #include <glib.h>
 
 #include "common/error.h"
-#include "cpulist.h"
-#include "topology.h"
+#include "topology/cpulist.h"
+#include "topology/topology.h"
 
 #define ONE_LLC_4   "l3:1 core:4 pu:1"        /* usable 0-2 */
 #define TWO_LLCS_8  "numa:2 l3:1 core:4 pu:1" /* LLC and node 0: 0-3, 1: 4-7; usable 0-6 */

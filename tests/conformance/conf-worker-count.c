@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "cpuset-spec.h"
-#include "worker-count.h"
+#include "topology/cpuset-spec.h"
+#include "topology/worker-count.h"
 
 static WorkerCountRequest pct_of(double pct, unsigned cpus) {
         return (WorkerCountRequest){

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#include "../../daemon/bus/bus-argument.h"
+#include "bus/bus-argument.h"
 #include "definitions.h"
 #include "message.h"
-#include "vocabulary.h"
+#include "dbus/vocabulary.h"
 
 enum { ELEMENTS_MAX = 64 };
 

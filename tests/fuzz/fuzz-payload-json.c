@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "json-write.h"
+#include "dbus/json-write.h"
 #include "outcome.h"
-#include "run/payload-result.h"
+#include "payload/payload-result.h"
 
 /* What may come of any output: checks of every kind, hints of every kind. */
 static void add_check(PayloadDef *def, CheckKind kind, const char *metric, double low, double high) {

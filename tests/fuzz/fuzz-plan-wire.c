@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "briefing.h"
-#include "command.h"
+#include "executor/briefing.h"
+#include "executor/command.h"
 #include "fuzz.h"
-#include "plan.h"
+#include "executor/plan.h"
 
 enum { BRIEFED_WORKERS = 64 };
 

@@ -3,7 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "bus-json.h"
+#include "dbus/bus-json.h"
 #include "common/cleanup.h"
 
 /* Messages without a bus: a connection that nobody answers is enough to make them. */
