@@ -4,10 +4,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "wire/futex.h"
 #include "life.h"
 #include "process.h"
+#include "wire/futex.h"
 #include "wire/work-type.h"
+#include "worker.h"
 
 /* A process forked by a raw clone3, as a worker is, and then a program with threads: pthread_create() and
  * pthread_join() take the kernel's word for thread ids. Mutexes that know their owner and the set*id()

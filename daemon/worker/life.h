@@ -2,7 +2,7 @@
 #pragma once
 
 #include "numa-maps.h"
-#include "worker.h"
+#include "context.h"
 
 /* What every worker does, be it a process or a thread. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include "worker.h"
+#include "context.h"
 
 /* From a fork of the executor to a process of its own: what a worker and a leader have in common. */
 
