@@ -42,11 +42,12 @@ void help_print(FILE *out, const Verb *verbs) {
                 [KTCTL_FAILED] = "the daemon refused, or the call failed",
                 [KTCTL_USAGE] = "wrong command line; nothing was sent",
                 [KTCTL_UNREACHABLE] = "the daemon cannot be reached",
-                [KTCTL_INCOMPLETE] = "done, but a worker, payload or check failed, or a stall fails the step",
+                [KTCTL_INCOMPLETE] =
+                        "done, but a worker, payload or check failed, or a stall failed the step",
         };
 
         fputs("Usage: ktctl [OPTIONS] VERB [ARGUMENTS] [OPTIONS]\n\n"
-              "Makes cgroups with synthetic workers and other programs through ktsetupd, and collects their "
+              "Creates cgroups with synthetic workers and payloads through ktsetupd, and collects their "
               "reports.\n\nVerbs:\n",
               out);
         for (const Verb *v = verbs; v->name; v++)
@@ -77,17 +78,17 @@ void help_print_verb(FILE *out, const Verb *verb) {
         if (verb->takes & VERB_DEFINITION) {
                 fputs("\nOptions of the cgroup:\n", out);
                 print_words(out, false);
-                fputs("\nWorker groups, each as a whole:\n", out);
+                fputs("\nOne option for each worker group:\n", out);
                 print_row(out, "--" DEFINITION_WORK, "KEY=VALUE,...",
-                          "a worker group, such as workers=2,affinity=cpus:0,2; may be repeated");
-                fputs("\nOr option by option; each further --work-type starts another group:\n", out);
+                          "one worker group, such as workers=2,affinity=cpus:0,2; may be repeated");
+                fputs("\nOr one option for each key; each further --work-type starts another group:\n", out);
                 print_words(out, true);
-                fputs("\nAn option that stands in both lists is a default for all groups before the first "
-                      "--work-type,\nand that group's own after a --work-type. Beside --work it is always "
-                      "the default.\n",
+                fputs("\nSome options are in both lists. Before the first --work-type, such an option is a "
+                      "default for all groups.\nAfter a --work-type, it applies to that group only. Together "
+                      "with --work, it is always the default.\n",
                       out);
         }
         if (verb->takes & VERB_COMMAND && verb->min_arguments > 0)
-                fputs("\nA command behind -- runs in the cgroup as its payload.\n", out);
+                fputs("\nThe command after -- runs in the cgroup as its payload.\n", out);
         print_globals(out, verb);
 }

@@ -21,9 +21,9 @@ const VocabularyWord vocabulary[] = {
         { "memory.low", VOCABULARY_SIZE, "SIZE", "best-effort protection: bytes or 256M" },
         { "memory.swap_max", VOCABULARY_SIZE, "SIZE", "swap limit: bytes, 256M or max" },
         { "io.weight", VOCABULARY_COUNT, "N", "io.weight, 1..10000" },
-        { "pids.max", VOCABULARY_COUNT, "N", "most tasks: a number or max" },
+        { "pids.max", VOCABULARY_COUNT, "N", "limit on the number of tasks: a number or max" },
         WORKER_WORDS(""),
-        { "swappable", VOCABULARY_FLAG, "", "work_type_override may replace the types of its works" },
+        { "swappable", VOCABULARY_FLAG, "", "work_type_override may replace the work types of its groups" },
         { "works.work_type", VOCABULARY_TEXT, "TYPE",
           "SpinWait YieldHeavy Mixed Bursty PipeIo FutexPingPong IdleChurn; starts a new worker group" },
         { "works.params", VOCABULARY_PARAMS, "KEY=VALUE", "parameter of the work type" },
@@ -38,9 +38,9 @@ const VocabularyWord vocabulary[] = {
           "weighted-interleave:LIST" },
         { "works.mpol_flags", VOCABULARY_TEXTS, "FLAGS", "static relative balancing" },
         { "works.pcomm", VOCABULARY_TEXT, "NAME",
-          "the workers are threads of one leader process of this name, 1 to 15 bytes" },
+          "run the workers as threads of one process of this name, 1 to 15 bytes" },
         WORKER_WORDS("works."),
         { "payload", VOCABULARY_TEXT, "NAME",
-          "program to run in it, as a file of ktsetupd.payload(5) defines it" },
+          "payload to run in it, defined in a file; see ktsetupd.payload(5)" },
 };
 const size_t vocabulary_count = sizeof(vocabulary) / sizeof(vocabulary[0]);
